@@ -1,0 +1,52 @@
+"""The recipe's ``stages`` and ``encoder`` sections."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from polysee.schema.config import Config
+
+Part = Literal["vision", "connector", "language"]
+
+
+class StageConfig(Config):
+    """One stage of training. Budgets are counted in steps, never in seconds.
+
+    ``train``: what is not frozen. ``learning_rate``: peak per part. ``max_tokens`` and ``max_tiles``: the two budgets
+    of a pack. ``image_tiles``: most tiles that one image is cut into (the thumbnail comes on top).
+    ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is square averaging (InternVL 2.5, section 4.2).
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    train: tuple[Part, ...] = Field(min_length=1)
+    steps: int = Field(ge=1)
+    packs_per_step: int = Field(default=4, ge=1)
+    max_tokens: int = Field(default=1024, ge=32)
+    max_tiles: int = Field(default=16, ge=1)
+    image_tiles: int = Field(default=6, ge=1, le=40)
+    learning_rate: dict[Part, float]
+    warmup_steps: int = Field(default=20, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+    loss_exponent: float = Field(default=0.5, ge=0.0, le=1.0)
+    checkpoint_every: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _rates(self) -> StageConfig:
+        missing = [part for part in self.train if part not in self.learning_rate]
+        if missing:
+            raise ValueError(f"learning_rate has no entry for {', '.join(missing)}")
+        return self
+
+
+class EncoderConfig(Config):
+    """Pre-training of a vision encoder by dense naming: each patch says which concept covers it."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    weight_decay: float = Field(default=0.05, ge=0.0)
+    warmup_steps: int = Field(default=100, ge=0)
+    checkpoint_every: int = Field(default=200, ge=1)
