@@ -95,6 +95,6 @@ def _media(row: dict[str, Any]) -> MediaRef:
         width=row["width"],
         height=row["height"],
         frames=row["frames"],
-        box=tuple(row["box"]) if row["box"] is not None else None,  # type: ignore[arg-type]
-        span=tuple(row["span"]) if row["span"] is not None else None,  # type: ignore[arg-type]
+        box=tuple(row["box"]) if row["box"] is not None else None,
+        span=tuple(row["span"]) if row["span"] is not None else None,
     )
