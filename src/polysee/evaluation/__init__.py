@@ -1,0 +1,1 @@
+"""Evaluation: metrics, baselines and intervals for each task in each language."""

@@ -1,0 +1,101 @@
+"""The predictions table: whole units of work, each published by one atomic commit and never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+PREDICTION_SCHEMA = pa.schema(
+    [
+        pa.field("sample", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("baseline", pa.string()),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+        pa.field("parsed", pa.bool_(), nullable=False),
+        pa.field("wrong_language", pa.bool_(), nullable=False),
+        pa.field("chance", pa.float64()),
+        pa.field("option_scores", pa.list_(pa.float64()), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("unit", pa.int32(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer and how good it is.
+
+    ``baseline``: None for the trained model. ``cluster``: sha256 of the first medium (the sample's id where it has
+    none). ``score``: 0-1. ``chance``: of a right guess, None where guessing has no meaning. ``option_scores``: log
+    probability of each option in nats; empty for a free answer.
+    """
+
+    sample: str
+    task: str
+    language: str
+    split: str
+    baseline: str | None
+    metric: str
+    cluster: str
+    answer: str
+    score: float
+    parsed: bool
+    wrong_language: bool
+    chance: float | None
+    option_scores: tuple[float, ...] = ()
+
+
+class PredictionStore:
+    """A Lance dataset at ``path`` that holds the predictions of one fingerprint.
+
+    A unit's rows and their unit number arrive in one commit, so that the dataset is its own journal: what a killed
+    run had committed is there in full, and what it had not is not there at all.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+
+    def begin(self) -> frozenset[int]:
+        """The units that are already there. Predictions of another fingerprint are taken out first."""
+        import lance
+
+        if not self.path.exists():
+            return frozenset()
+        dataset = lance.dataset(str(self.path))
+        if not dataset.schema.equals(PREDICTION_SCHEMA):
+            self._reset()
+            return frozenset()
+        table = dataset.to_table(columns=["fingerprint", "unit"])
+        if set(table["fingerprint"].to_pylist()) - {self.fingerprint}:
+            self._reset()
+            return frozenset()
+        return frozenset(table["unit"].to_pylist())
+
+    def add(self, unit: int, predictions: Sequence[Prediction]) -> None:
+        """Publish one unit."""
+        import lance
+
+        rows = [{**asdict(p), "fingerprint": self.fingerprint, "unit": unit} for p in predictions]
+        table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
+        lance.write_dataset(table, str(self.path), mode="append" if self.path.exists() else "create")
+
+    def _reset(self) -> None:
+        import lance
+
+        lance.write_dataset(PREDICTION_SCHEMA.empty_table(), str(self.path), mode="overwrite")
+
+
+def read_predictions(path: Path) -> pa.Table:
+    """All predictions, rows of `PREDICTION_SCHEMA` (none if there is no dataset)."""
+    import lance
+
+    return lance.dataset(str(path)).to_table() if path.exists() else PREDICTION_SCHEMA.empty_table()

@@ -1,0 +1,116 @@
+"""Checks that look at more than one value of a recipe. They read the plain tree, so that a mistake elsewhere does
+not hide theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from polysee.models.config import ModelConfig
+from polysee.recipe.document import child
+from polysee.recipe.problems import Keys
+from polysee.training.config import StageConfig
+
+_Section = TypeVar("_Section", StageConfig, ModelConfig)
+
+RESERVED = ("mix", "pack", "plan", "tokenizer", "encoder", "features", "evaluate", "report")
+"""Names of the steps that every run may have; a recipe's own steps need others."""
+
+STEP_SECTIONS = ("sources", "transforms", "scores", "select", "stages")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake without its place: ``cause`` and ``fix`` as in `UserError`."""
+
+    keys: Keys
+    cause: str
+    fix: str
+
+
+def cross_findings(tree: Any) -> list[Finding]:
+    """What is wrong between the sections of a recipe's tree, whatever else is wrong with it."""
+    if not isinstance(tree, dict):
+        return []
+    return [*_names(tree), *_needs(tree), *_packs(tree), *_evaluation(tree)]
+
+
+def entries(tree: Any, section: str) -> list[tuple[int, dict[str, Any]]]:
+    """The entries of a list section that are mappings, with their indices."""
+    listed = child(tree, section)
+    return [(i, entry) for i, entry in enumerate(listed) if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def _names(tree: dict[str, Any]) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for section in STEP_SECTIONS:
+        for index, entry in entries(tree, section):
+            name = entry.get("name")
+            if not isinstance(name, str):
+                continue
+            keys: Keys = (section, index, "name")
+            if name in RESERVED:
+                yield Finding(keys, f"polysee has a step of its own called `{name}`", f"call it `my-{name}`, say")
+            elif name in seen:
+                cause = f"the name `{name}` is taken by an entry of `{seen[name]}`"
+                yield Finding(keys, cause, "give every source, transform, score, select and stage a name of its own")
+            seen.setdefault(name, section)
+
+
+def _needs(tree: dict[str, Any]) -> Iterator[Finding]:
+    measured = child(tree.get("evaluate"), "tasks")
+    wants = (
+        (("stages",), tree.get("stages"), ("model", "tokenizer")),
+        (("encoder",), tree.get("encoder"), ("model",)),
+        (("evaluate", "tasks"), measured, ("stages",)),
+    )
+    for keys, wanted, needed in wants:
+        if wanted in (None, []):
+            continue
+        for other in needed:
+            if tree.get(other) in (None, []):
+                yield Finding(keys, f"this needs a `{other}` section", f"add `{other}:` to the recipe")
+
+
+def _packs(tree: dict[str, Any]) -> Iterator[Finding]:
+    model = _valid(ModelConfig, tree.get("model"))
+    for index, entry in entries(tree, "stages"):
+        stage = _valid(StageConfig, entry)
+        if stage is None:
+            continue
+        most = stage.image_tiles + 1 if stage.image_tiles > 1 else 1
+        cut = f"one image can take {most} tiles (image_tiles {stage.image_tiles}, and a thumbnail where it is cut)"
+        if stage.max_tiles < most:
+            fix = f"set max_tiles to {most} or more, or image_tiles to {max(1, stage.max_tiles - 1)}"
+            yield Finding(("stages", index, "max_tiles"), f"{cut}, a pack holds {stage.max_tiles}", fix)
+        if model is not None and most * model.tokens_per_tile >= stage.max_tokens:
+            visual = most * model.tokens_per_tile
+            cause = f"{cut} of {model.tokens_per_tile} tokens: {visual} tokens, a pack holds {stage.max_tokens}"
+            fix = f"set max_tokens well above {visual}, or image_tiles lower"
+            yield Finding(("stages", index, "max_tokens"), cause, fix)
+
+
+def _evaluation(tree: dict[str, Any]) -> Iterator[Finding]:
+    evaluate = tree.get("evaluate")
+    splits = child(evaluate, "splits")
+    if isinstance(splits, list) and "train" in splits:
+        keys: Keys = ("evaluate", "splits", splits.index("train"))
+        yield Finding(keys, "what was trained on cannot measure a model", "name held-out splits only")
+    seen: set[tuple[str, str]] = set()
+    for index, entry in entries(evaluate, "tasks"):
+        pair = (str(entry.get("task")), str(entry.get("metric")))
+        if pair in seen:
+            fix = "remove one of the two"
+            yield Finding(("evaluate", "tasks", index), f"{pair[0]} is measured by {pair[1]} twice", fix)
+        seen.add(pair)
+
+
+def _valid(kind: type[_Section], tree: Any) -> _Section | None:
+    # A section that is wrong in itself is reported elsewhere; here it only means that nothing can be compared.
+    try:
+        return kind.model_validate(tree)
+    except ValidationError:
+        return None

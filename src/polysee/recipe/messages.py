@@ -1,0 +1,219 @@
+"""Says pydantic's errors in the words of someone who writes a recipe."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from polysee.recipe.document import Document, child, has
+from polysee.recipe.problems import Keys, Problem
+
+Schema = Mapping[str, Any]
+"""A JSON schema as pydantic writes it."""
+
+_TYPE_NAMES = {"string": "text", "boolean": "true or false", "null": "nothing", "object": "a mapping"}
+
+
+def translate(error: ValidationError, schema: Schema, document: Document, base: Keys = ()) -> list[Problem]:
+    """One problem for each place that ``error`` speaks of. ``base``: where the validated part stands in the recipe;
+    ``schema``: the JSON schema of that part's model."""
+    problems: dict[Keys, Problem] = {}
+    for detail in error.errors(include_url=False):
+        keys = _existing(document.value, base, detail)
+        # The branches of a union each complain about the same value: `expected` names all of them anyway.
+        problems.setdefault(keys, _problem(detail, keys, schema, document, base))
+    return list(problems.values())
+
+
+def resolve(schema: Schema, node: Schema) -> Schema:
+    """Follow ``$ref``, and pass through ``anyOf`` where null is the only alternative."""
+    while True:
+        if "$ref" in node:
+            node = schema["$defs"][str(node["$ref"]).rsplit("/", 1)[-1]]
+        elif len(rest := [n for n in node.get("anyOf", ()) if n.get("type") != "null"]) == 1:
+            node = rest[0]
+        else:
+            return node
+
+
+def lookup(schema: Schema, keys: Keys) -> Schema:
+    """The schema of the value at ``keys``; ``{}`` where the schema says nothing about it."""
+    node: Schema = schema
+    for key in keys:
+        node = resolve(schema, node)
+        if isinstance(key, int):
+            prefix = node.get("prefixItems", ())
+            found = prefix[key] if key < len(prefix) else node.get("items")
+        else:
+            found = node.get("properties", {}).get(key, node.get("additionalProperties"))
+        if not isinstance(found, Mapping):
+            return {}
+        node = found
+    return node
+
+
+def known_keys(schema: Schema, keys: Keys) -> list[str]:
+    """The keys that the mapping at ``keys`` may have."""
+    node = resolve(schema, lookup(schema, keys))
+    names = resolve(schema, node.get("propertyNames", {})).get("enum", ())
+    return [*node.get("properties", ()), *names]
+
+
+def expected(schema: Schema, node: Schema) -> str:
+    """What a value must be, in words: ``a whole number from 1 to 40``."""
+    if "$ref" in node:
+        return expected(schema, resolve(schema, node))
+    for several in ("anyOf", "oneOf"):
+        if several in node:
+            return " or ".join(dict.fromkeys(expected(schema, option) for option in node[several]))
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "enum" in node:
+        return "one of " + ", ".join(f"`{value}`" for value in node["enum"])
+    kind = node.get("type")
+    if kind in ("integer", "number"):
+        return ("a whole number" if kind == "integer" else "a number") + _range(node)
+    if kind == "array":
+        return _expected_list(schema, node)
+    if kind == "string" and "pattern" in node:
+        return f"text of the form {_form(node['pattern'])}"
+    if kind == "string" and node.get("minLength"):
+        return "text that is not empty"
+    return _TYPE_NAMES.get(str(kind), "a value")
+
+
+def show(value: Any) -> str:
+    """A value in a message, short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "an empty list" if not value else f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…" + text[-1]
+
+
+def nearest(word: str, words: list[str], what: str) -> str:
+    """A fix that proposes the word that was meant, or else tells all words. ``what``: "known keys"."""
+    near = difflib.get_close_matches(word, words, n=1) or difflib.get_close_matches(
+        word.lower().replace("-", "_"), words, n=1, cutoff=0.5
+    )
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"{what}: {', '.join(words)}" if words else "remove it"
+
+
+def _problem(detail: ErrorDetails, keys: Keys, schema: Schema, document: Document, base: Keys) -> Problem:
+    kind = detail["type"]
+    local = keys[len(base) :]
+    node = lookup(schema, local)
+    if kind == "extra_forbidden" or detail["loc"][-1:] == ("[key]",):
+        fix = nearest(str(keys[-1]), known_keys(schema, local[:-1]), "known keys")
+        return document.problem(keys, "unknown key", fix, of_key=True)
+    if kind == "missing":
+        fix = f"add `{keys[-1]}`: {expected(schema, node)}"
+        return document.problem(keys, "missing", fix)
+    value = _at(document.value, keys)
+    if kind in ("value_error", "assertion_error") or kind.startswith("polysee"):
+        return _own_check(detail, keys, value, document)
+    what = expected(schema, node)
+    if what == "a value":
+        cause = f"{_lower(detail['msg'])}, not {show(value)}"
+    elif kind == "too_short":
+        cause = f"expected at least {detail.get('ctx', {}).get('min_length', 1)} entry, got {show(value)}"
+    else:
+        cause = f"expected {what}, got {show(value)}"
+    return document.problem(keys, cause, _fix(value, what, node, schema))
+
+
+def _own_check(detail: ErrorDetails, keys: Keys, value: Any, document: Document) -> Problem:
+    """A model's own validator: its message often starts with the key that it is about."""
+    cause = _lower(re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"])).rstrip(".")
+    first = cause.split(" ", 1)[0]
+    if isinstance(value, dict) and first in value:
+        return document.problem((*keys, first), cause, f"change `{first}`, or what it is held against")
+    return document.problem(keys, cause, "change the value" if not isinstance(value, dict) else "change these values")
+
+
+def _fix(value: Any, what: str, node: Schema, schema: Schema) -> str:
+    number = resolve(schema, node).get("type") in ("integer", "number")
+    if isinstance(value, str) and number:
+        plain = value.strip().replace("_", "").replace(",", "")
+        if re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", plain):
+            return f"write {plain} without quotes, underscores or commas"
+    options = resolve(schema, node).get("enum")
+    if isinstance(value, str) and options:
+        return nearest(value, [str(option) for option in options], "choose one of")
+    if isinstance(value, int | float) and resolve(schema, node).get("type") == "string":
+        return f'put quotes around it: "{show(value)}"'
+    if isinstance(value, float) and value.is_integer() and resolve(schema, node).get("type") == "integer":
+        return f"write {int(value)}" if abs(value) < 1e15 else f"write {what}"
+    if resolve(schema, node).get("type") == "array" and isinstance(value, str | int | float):
+        return f"write a list: [{value}]"
+    if node.get("default") is not None and not isinstance(node["default"], dict | list):
+        return f"write {what}, or leave it out to take {show(node['default'])}"
+    if value is None:
+        return f"write {what}, or remove the key"
+    return f"write {what}"
+
+
+def _existing(tree: Any, base: Keys, detail: ErrorDetails) -> Keys:
+    """pydantic's location without the names of union branches and the like: only what the recipe has."""
+    keys, node = base, _at(tree, base)
+    for key in detail["loc"]:
+        if not has(node, key):
+            if detail["type"] == "missing" and key == detail["loc"][-1]:
+                return (*keys, key)
+            continue
+        keys, node = (*keys, key), child(node, key)
+    return keys
+
+
+def _at(tree: Any, keys: Keys) -> Any:
+    for key in keys:
+        tree = child(tree, key)
+    return tree
+
+
+def _range(node: Schema) -> str:
+    low, high = node.get("minimum"), node.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low:,} to {high:,}"
+    parts = [
+        f"of at least {low:,}" if low is not None else "",
+        f"above {node['exclusiveMinimum']:,}" if "exclusiveMinimum" in node else "",
+        f"of at most {high:,}" if high is not None else "",
+        f"below {node['exclusiveMaximum']:,}" if "exclusiveMaximum" in node else "",
+    ]
+    said = " and ".join(part for part in parts if part)
+    return f" {said}" if said else ""
+
+
+def _expected_list(schema: Schema, node: Schema) -> str:
+    items = node.get("items")
+    prefix = node.get("prefixItems", ())
+    if prefix:
+        return f"a list of {len(prefix)}: {', '.join(expected(schema, item) for item in prefix)}"
+    inner = expected(schema, items) if isinstance(items, Mapping) else "a value"
+    at_least = f" of at least {node['minItems']}" if node.get("minItems") else ""
+    return f"a list{at_least} (each entry: {inner})" if inner != "a value" else f"a list{at_least}"
+
+
+def _form(pattern: str) -> str:
+    if pattern == r"^[a-z][a-z0-9_]*$":
+        return "`name_2` (small letters a to z, digits, underscores)"
+    if re.fullmatch(r"\^\[a-z0-9\].*\$", pattern):
+        return "`name-2` (small letters a to z, digits, hyphens)"
+    return pattern
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
