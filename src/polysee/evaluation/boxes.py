@@ -10,7 +10,7 @@ from polysee.evaluation.numbers import fold_digits
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _OFFICIAL = re.compile(r"\[\s*({n})\s*,\s*({n})\s*,\s*({n})\s*,\s*({n})\s*\]".replace("{n}", r"\d+(?:\.\d+)?"))
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)|\{([^{}]*)\}")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)")
 _SIGNS = str.maketrans({"،": ",", "、": ",", "；": ";", "؛": ";", "【": "[", "】": "]", "〔": "[", "〕": "]"})
 
 
@@ -24,7 +24,7 @@ def parse_box(text: str) -> list[float] | None:
     """The four numbers of the first box in ``text``, in its own scale (0-1, 0-1000 or pixels), or None.
 
     Takes one bracket of four numbers, two brackets of two, or four numbers alone; any script's digits, brackets and
-    separators. Anything that could be read in two ways is None, never a guess.
+    separators. Other counts of numbers are None, never a guess.
     """
     text = fold_digits(text).translate(_SIGNS)
     groups = [_numbers(next(part for part in found if part is not None)) for found in _groups(text)]

@@ -8,10 +8,11 @@ from fractions import Fraction
 
 from polysee.text.languages import base_language
 
-_DECIMAL_COMMA = frozenset(
+_COMMA_LANGUAGES = (
     "af az be bg bs ca cs da de el es et eu fi fo fr gl hr hu hy id is it ka kk ky lb lt lv mk mn nb nl nn no pl pt ro "
-    "ru sk sl sq sr sv tr uk uz vi".split()
+    "ru sk sl sq sr sv tr uk uz vi"
 )
+_DECIMAL_COMMA = frozenset(_COMMA_LANGUAGES.split())
 """Languages that write 3,5 and group thousands with a point or a space, after the Unicode CLDR's symbols."""
 
 _DIGITS = dict(zip("〇零一二三四五六七八九", (0, *range(10)), strict=True)) | dict(
@@ -21,8 +22,15 @@ _DIGITS |= dict(zip("壱弐参貳參陸兩两", (1, 2, 3, 2, 3, 6, 2, 2), strict
 _SMALL = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _LARGE = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
 
+_SWAP = str.maketrans(",.", ".,")
+_GROUPED = (
+    # Groups of three, and of two above the last three as in 12,34,567.
+    re.compile(r"([+-]?\d{1,3}(?:,\d{2,3})*,\d{3})(?:\.(\d+))?"),
+    # The other habit only where it cannot be a decimal mark: two groups, or the other mark after them.
+    re.compile(r"([+-]?\d{1,3}(?:\.\d{3}){2,})(?:,(\d+))?"),
+    re.compile(r"([+-]?\d{1,3}(?:\.\d{3})+),(\d+)"),
+)
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?")
-_FRACTION = re.compile(r"(?:(\d+)\s*)??(\d+)\s*/\s*(\d+)")
 
 
 def parse_number(text: str, *, language: str = "en") -> float | None:
@@ -73,14 +81,12 @@ def _mixed_fraction(text: str) -> float | None:
 def _separators(text: str, decimal_comma: bool) -> str | None:
     """Digits with grouping taken out and a point as decimal mark."""
     text = re.sub(r"(?<=\d)[ '](?=\d{3}(?!\d))", "", text)
-    for group, point in ((".", ","), (",", ".")) if decimal_comma else ((",", "."), (".", ",")):
-        grouped = rf"([+-]?\d{{1,3}}(?:{re.escape(group)}\d{{3}})+)(?:{re.escape(point)}(\d+))?"
-        found = re.fullmatch(grouped, text)
-        # 1.234 in English, 1,234 in Portuguese: one group of the other language's mark is its decimal mark here.
-        foreign = point == ("." if decimal_comma else ",") or text.count(group) > 1 or point in text
-        native = group == ("." if decimal_comma else ",")
-        if found and (native or foreign):
-            return found[1].replace(group, "") + ("." + found[2] if found[2] else "")
+    if decimal_comma:
+        text = text.translate(_SWAP)
+    for pattern in _GROUPED:
+        found = pattern.fullmatch(text)
+        if found:
+            return re.sub("[.,]", "", found[1]) + ("." + found[2] if found[2] else "")
     plain = text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
     return plain if _PLAIN.fullmatch(plain) else None
 

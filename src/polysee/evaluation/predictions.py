@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from polysee.store import tables
+
 PREDICTION_SCHEMA = pa.schema(
     [
         pa.field("sample", pa.string(), nullable=False),
@@ -66,36 +68,26 @@ class PredictionStore:
 
     def begin(self) -> frozenset[int]:
         """The units that are already there. Predictions of another fingerprint are taken out first."""
-        import lance
-
-        if not self.path.exists():
+        if not tables.exists(self.path):
             return frozenset()
-        dataset = lance.dataset(str(self.path))
-        if not dataset.schema.equals(PREDICTION_SCHEMA):
-            self._reset()
-            return frozenset()
-        table = dataset.to_table(columns=["fingerprint", "unit"])
-        if set(table["fingerprint"].to_pylist()) - {self.fingerprint}:
-            self._reset()
-            return frozenset()
-        return frozenset(table["unit"].to_pylist())
+        dataset = tables.open_at(self.path)
+        if dataset.schema.equals(PREDICTION_SCHEMA):
+            rows = dataset.to_table(columns=["fingerprint", "unit"])
+            if set(rows["fingerprint"].to_pylist()) <= {self.fingerprint}:
+                return frozenset(rows["unit"].to_pylist())
+        self._publish(PREDICTION_SCHEMA.empty_table(), fresh=True)
+        return frozenset()
 
     def add(self, unit: int, predictions: Sequence[Prediction]) -> None:
-        """Publish one unit."""
-        import lance
-
+        """Publish one unit. Raises `UserError` for a full disk or an unwritable folder."""
         rows = [{**asdict(p), "fingerprint": self.fingerprint, "unit": unit} for p in predictions]
-        table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
-        lance.write_dataset(table, str(self.path), mode="append" if self.path.exists() else "create")
+        self._publish(pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA), fresh=not tables.exists(self.path))
 
-    def _reset(self) -> None:
-        import lance
-
-        lance.write_dataset(PREDICTION_SCHEMA.empty_table(), str(self.path), mode="overwrite")
+    def _publish(self, rows: pa.Table, *, fresh: bool) -> None:
+        fragments = tables.write_fragments(self.path, rows, PREDICTION_SCHEMA, fresh=fresh) if len(rows) else ()
+        tables.publish(self.path, fragments, PREDICTION_SCHEMA, fresh=fresh)
 
 
 def read_predictions(path: Path) -> pa.Table:
     """All predictions, rows of `PREDICTION_SCHEMA` (none if there is no dataset)."""
-    import lance
-
-    return lance.dataset(str(path)).to_table() if path.exists() else PREDICTION_SCHEMA.empty_table()
+    return tables.open_at(path).to_table() if tables.exists(path) else PREDICTION_SCHEMA.empty_table()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from polysee.evaluation.boxes import iou, parse_box
 from polysee.evaluation.config import EvaluateConfig, Metric
@@ -23,6 +22,7 @@ from polysee.inference.likelihood import Question, best, option_scores
 from polysee.models.prompt import PromptEncoder
 from polysee.schema.errors import UserError
 from polysee.schema.sample import Sample
+from polysee.store.fingerprint import fingerprint as fingerprint_of
 
 VERSION = 1
 """Raised whenever equal input would give other predictions."""
@@ -79,7 +79,7 @@ def evaluate(
     units = [jobs[start : start + UNIT] for start in range(0, len(jobs), UNIT)]
     store = PredictionStore(path, _fingerprint(jobs, config, subject, fingerprint, seed))
     done = store.begin()
-    models = {None: subject.model}
+    models: dict[str | None, Any] = {None: subject.model}
     if len(done) < len(units) and any("untrained" in job.baselines for job in jobs):
         models["untrained"] = untrained(subject.model, seed)
     for number, unit in enumerate(units):
@@ -117,7 +117,8 @@ def untrained(model: Any, seed: int) -> Any:
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AutoModelForImageTextToText.from_config(model.config, dtype=model.dtype).to(model.device).eval()
+        fresh: Any = AutoModelForImageTextToText
+        return fresh.from_config(model.config, dtype=model.dtype).to(model.device).eval()
 
 
 def _check(job: Job) -> None:
@@ -135,15 +136,15 @@ def _check(job: Job) -> None:
 
 
 def _fingerprint(jobs: Sequence[Job], config: EvaluateConfig, subject: Subject, given: str, seed: int) -> str:
-    parts = [
-        VERSION,
-        given,
-        seed,
-        [config.batch, config.max_new_tokens],
-        [subject.normalisation.mean, subject.normalisation.std],
-        [[job.sample.id, job.sample.split, job.metric, job.baselines] for job in jobs],
-    ]
-    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+    parameters: JsonValue = {
+        "seed": seed,
+        "batch": config.batch,
+        "max_new_tokens": config.max_new_tokens,
+        "mean": list(subject.normalisation.mean),
+        "std": list(subject.normalisation.std),
+        "jobs": [[job.sample.id, job.sample.split, job.metric, list(job.baselines)] for job in jobs],
+    }
+    return fingerprint_of("predictions", VERSION, parameters, [given])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from polysee.evaluation.statistics import Interval, clustered_macro, clustered_mean
+from polysee.store.atomic import write_json
 
 Seen = Literal["none", "text", "vl"]
-FOUR_WAY_SPLIT = "scenes"
+SCENES = "scenes"
+OTHER_LANGUAGES = "languages"
+FOUR_WAY = 0.25
 DIGITS = 6
 
 
@@ -43,7 +45,7 @@ class Score:
     wrong_language: float
     seen: Seen
 
-    def row(self) -> dict[str, str | int | float | None]:
+    def row(self) -> dict[str, JsonValue]:
         """As ``scores.json`` has it: floats rounded to 6 digits."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: _round(value) if isinstance(value, float) else value for name, value in values.items()}
@@ -67,7 +69,7 @@ def training_exposure(batches: Iterable[pa.RecordBatch | pa.Table]) -> dict[str,
 
 def build_scores(
     predictions: pa.Table, seen: Mapping[str, Seen], *, resamples: int, seed: int
-) -> tuple[list[Score], dict[str, Any]]:
+) -> tuple[list[Score], dict[str, JsonValue]]:
     """All cells, sorted, and the ``macro`` part. ``predictions``: rows of `PREDICTION_SCHEMA` in any order."""
     columns = _Columns(predictions)
     scores = [
@@ -77,16 +79,9 @@ def build_scores(
     return scores, _macro(columns, scores, resamples=resamples, seed=seed)
 
 
-def write_scores(path: Path, scores: Sequence[Score], macro: Mapping[str, Any]) -> None:
-    """Write ``scores.json`` in one atomic step; equal scores give equal bytes."""
-    content = {"tasks": [score.row() for score in scores], "macro": macro}
-    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+def write_scores(path: Path, scores: Sequence[Score], macro: Mapping[str, JsonValue]) -> None:
+    """Write ``scores.json`` at once or not at all; equal scores give equal bytes."""
+    write_json(path, {"tasks": [score.row() for score in scores], "macro": dict(macro)})
 
 
 class _Columns:
@@ -98,7 +93,7 @@ class _Columns:
             zip(*(table[name].to_pylist() for name in names), range(len(table)), strict=True),
             key=lambda row: tuple(part or "" for part in row[:-1]),
         )
-        table = table.take([row[-1] for row in rows])
+        table = table.take(pa.array([row[-1] for row in rows], pa.int64()))
         self.keys = [row[:5] for row in rows]
         self.clusters: list[str] = table["cluster"].to_pylist()
         self.chance: list[float | None] = table["chance"].to_pylist()
@@ -145,55 +140,86 @@ def _cell(
     )
 
 
-def _macro(columns: _Columns, scores: Sequence[Score], *, resamples: int, seed: int) -> dict[str, Any]:
-    """``four_way``: mean over languages that were trained with pictures of the mean over four-way tasks, on scenes."""
-    four_way = {s.task for s in scores if s.metric == "choice" and s.chance == 0.25}
-    here = [
-        (number, key)
-        for number, key in enumerate(columns.keys)
-        if key[0] in four_way and key[1] == FOUR_WAY_SPLIT and key[4] == "choice"
-    ]
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Where one answer of the macro means lies in the columns, and in which cell."""
+
+    index: int
+    task: str
+    split: str
+    language: str
+    baseline: str | None
+
+
+def _macro(columns: _Columns, scores: Sequence[Score], *, resamples: int, seed: int) -> dict[str, JsonValue]:
+    """The macro means over cells of four options each.
+
+    ``four_way``: over languages that were trained with pictures, the mean of their tasks on unseen scenes.
+    ``languages``: the same for each language; one without scenes of its own is measured on the split ``languages``.
+    ``baselines``: all answers of a baseline on scenes, pooled.
+    """
     seen = {score.language: score.seen for score in scores}
-
-    def mean(rows: Sequence[tuple[int, Any]]) -> tuple[Interval, dict[str, Interval]] | None:
-        if not rows:
-            return None
-        numbers = [number for number, _ in rows]
-        return clustered_macro(
-            columns.score[numbers],
-            [columns.clusters[number] for number in numbers],
-            [key[2] for _, key in rows],
-            [key[0] for _, key in rows],
-            resamples=resamples,
-            seed=seed,
-        )
-
-    model = [row for row in here if row[1][3] is None]
-    trained = mean([row for row in model if seen[row[1][2]] == "vl"])
-    every = mean(model)
-    out: dict[str, Any] = {
-        "four_way": _round(trained[0].value) if trained else None,
-        "four_way_low": _round(trained[0].low) if trained else None,
-        "four_way_high": _round(trained[0].high) if trained else None,
-        "tasks": sorted({key[0] for _, key in model}),
-        "languages": {
-            language: {**_entry(interval), "seen": seen[language]}
-            for language, interval in (every[1] if every else {}).items()
-        },
-        "baselines": {},
+    choices = list(_four_way(columns, scores))
+    scenes = {c.language for c in choices if c.split == SCENES}
+    model = [
+        c for c in choices if c.baseline is None and c.split == (SCENES if c.language in scenes else OTHER_LANGUAGES)
+    ]
+    main = [c for c in model if c.split == SCENES and seen[c.language] == "vl"]
+    whole, _ = _mean(columns, main, resamples=resamples, seed=seed)
+    _, each = _mean(columns, model, resamples=resamples, seed=seed)
+    languages: dict[str, JsonValue] = {
+        language: {**_entry(each[language]), "seen": seen[language], "split": split}
+        for language, split in sorted({(c.language, c.split) for c in model})
     }
-    for baseline in sorted({row[1][3] for row in here} - {None}):
-        rows = [row for row in here if row[1][3] == baseline]
-        numbers = [number for number, _ in rows]
-        pooled = clustered_mean(
-            columns.score[numbers], [columns.clusters[n] for n in numbers], resamples=resamples, seed=seed
-        )
-        out["baselines"][baseline] = {**_entry(pooled), "n": len(rows), "chance": 0.25}
-    return out
+    baselines: dict[str, JsonValue] = {}
+    for baseline in sorted({c.baseline for c in choices if c.baseline is not None}):
+        rows = [c.index for c in choices if c.baseline == baseline and c.split == SCENES]
+        if rows:
+            labels = [columns.clusters[index] for index in rows]
+            pooled = clustered_mean(columns.score[rows], labels, resamples=resamples, seed=seed)
+            baselines[baseline] = {**_entry(pooled), "n": len(rows), "chance": FOUR_WAY}
+    tasks: list[JsonValue] = [*sorted({c.task for c in main})]
+    return {
+        "four_way": _round(whole.value) if whole else None,
+        "four_way_low": _round(whole.low) if whole else None,
+        "four_way_high": _round(whole.high) if whole else None,
+        "chance": FOUR_WAY,
+        "tasks": tasks,
+        "languages": languages,
+        "baselines": baselines,
+    }
 
 
-def _entry(interval: Interval) -> dict[str, float]:
-    return {name: _round(getattr(interval, name)) for name in ("value", "low", "high")}
+def _four_way(columns: _Columns, scores: Sequence[Score]) -> Iterable[_Choice]:
+    """The answers of all cells in which every sample has four options."""
+    cells = {
+        (s.task, s.split, s.language, s.baseline, s.metric)
+        for s in scores
+        if s.metric == "choice" and s.chance == FOUR_WAY
+    }
+    for index, key in enumerate(columns.keys):
+        if key in cells:
+            yield _Choice(index, key[0], key[1], key[2], key[3])
+
+
+def _mean(
+    columns: _Columns, choices: Sequence[_Choice], *, resamples: int, seed: int
+) -> tuple[Interval | None, dict[str, Interval]]:
+    if not choices:
+        return None, {}
+    rows = [c.index for c in choices]
+    return clustered_macro(
+        columns.score[rows],
+        [columns.clusters[index] for index in rows],
+        [c.language for c in choices],
+        [c.task for c in choices],
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _entry(interval: Interval) -> dict[str, JsonValue]:
+    return {"value": _round(interval.value), "low": _round(interval.low), "high": _round(interval.high)}
 
 
 def _round(value: float) -> float:

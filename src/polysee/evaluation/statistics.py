@@ -45,7 +45,7 @@ def clustered_mean(
     codes, count = _codes(clusters)
     if not len(values) or len(values) != len(codes):
         raise ValueError(f"{len(values)} scores for {len(codes)} cluster labels")
-    sums = np.bincount(codes, values, count)[:, None]
+    sums = np.bincount(codes, values, count).astype(np.float64)[:, None]
     sizes = np.bincount(codes, minlength=count).astype(np.float64)[:, None]
     draws = _ratio_draws(sums, sizes, resamples, seed)[:, 0]
     return _interval(float(values.mean()), draws, count, level)
@@ -74,7 +74,7 @@ def clustered_macro(
     column = {pair: index for index, pair in enumerate(pairs)}
     flat = codes * len(pairs) + np.asarray([column[pair] for pair in zip(outer, inner, strict=True)])
     shape = (count, len(pairs))
-    sums = np.bincount(flat, values, count * len(pairs)).reshape(shape)
+    sums = np.bincount(flat, values, count * len(pairs)).reshape(shape).astype(np.float64)
     sizes = np.bincount(flat, minlength=count * len(pairs)).reshape(shape).astype(np.float64)
     draws = _ratio_draws(sums, sizes, resamples, seed)
     cells = sums.sum(0) / sizes.sum(0)
@@ -94,7 +94,7 @@ def _codes(clusters: Sequence[str]) -> tuple[NDArray[np.int64], int]:
 def _ratio_draws(
     sums: NDArray[np.float64], sizes: NDArray[np.float64], resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """(resamples, cells) means of resampled clusters; NaN where a cell got none. ``sums``, ``sizes``: (clusters, cells)."""
+    """Means of resampled clusters (resamples, cells), NaN where a cell got none, from (clusters, cells) arrays."""
     count = len(sums)
     rng = np.random.Generator(np.random.PCG64([seed, count]))
     parts = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polysee.media.tiling import normalise
 from polysee.models.prompt import PromptEncoder
 from polysee.schema.sample import MediaRef, Sample
 
@@ -27,9 +28,7 @@ class Normalisation:
 
     def apply(self, tiles: Tiles) -> NDArray[np.float32]:
         """(n, height, width, 3) bytes to (n, 3, height, width) normalised float32."""
-        scale = np.asarray([1.0 / (255.0 * s) for s in self.std], np.float32)
-        shift = np.asarray([m / s for m, s in zip(self.mean, self.std, strict=True)], np.float32)
-        return np.ascontiguousarray((tiles.astype(np.float32) * scale - shift).transpose(0, 3, 1, 2))
+        return normalise(tiles, self.mean, self.std)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def embed(
 
     ``media``: each row's media keys. Raises `ValueError` where a row's image tokens and features differ in number.
     """
-    embeddings = model.get_input_embeddings()(ids)
+    embeddings: torch.Tensor = model.get_input_embeddings()(ids)
     holes = ids == image_token_id
     expected = [sum(len(features[key]) for key in keys) for keys in media]
     found = holes.sum(1).tolist()

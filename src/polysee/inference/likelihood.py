@@ -119,8 +119,15 @@ def _assemble(rows: Sequence[Question], device: torch.device) -> _Batch:
             targets += option
             owners += [r * width + k] * len(option)
             column += inner
-    tensors = [torch.tensor(value, device=device) for value in (ids, positions, segments, sources, targets, owners)]
-    return _Batch(*tensors, width=width)
+    return _Batch(
+        ids=torch.tensor(ids, device=device),
+        positions=torch.tensor(positions, device=device),
+        segments=torch.tensor(segments, device=device),
+        sources=torch.tensor(sources, device=device),
+        targets=torch.tensor(targets, device=device),
+        owners=torch.tensor(owners, device=device),
+        width=width,
+    )
 
 
 def _mask(segments: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

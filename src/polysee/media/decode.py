@@ -58,6 +58,9 @@ _OTHER_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x8b", "gzip"),
 )
 
+# "BM" alone would also match text; the size of the second header is one of these.
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+
 ORIENTATION_TAG = 0x0112
 _TRANSPOSE: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -187,8 +190,10 @@ def _decode(data: bytes, at_least: tuple[int, int] | None) -> Image.Image:
         rgb = to_rgb(image)
         method = _TRANSPOSE.get(orientation)
         rgb = rgb.transpose(method) if method is not None else rgb
-    if rgb is image:
-        # Detach from the file object, which would keep the encoded bytes alive.
+    if name == "JPEG":
+        # A loaded JPEG needs its file no more, and a copy of its pixels would cost a tenth of the tiling.
+        image.fp = None
+    elif rgb is image:
         rgb = rgb.copy()
     rgb.info = {}
     return rgb

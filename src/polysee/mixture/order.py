@@ -39,7 +39,7 @@ def epoch_order(
     Args: ``ids`` (distinct), ``languages`` and ``repeats`` (0 leaves a sample out) of shape (n,).
     Raises: ValueError for lengths that differ, equal ids, negative numbers, or nothing to draw from.
     """
-    counts = np.asarray(repeats, np.int64)
+    counts = np.asarray(repeats)
     _check(ids, languages, counts, count)
     if count == 0:
         return np.empty(0, np.int64)
@@ -90,6 +90,8 @@ def _cycles(rows: Rows, keys: Keys, repeats: Rows, quota: int, salt: Keys) -> Ro
 def _check(ids: Sequence[str], languages: Sequence[str], repeats: Rows, count: int) -> None:
     if not len(ids) == len(languages) == len(repeats):
         raise ValueError(f"{len(ids)} ids, {len(languages)} languages and {len(repeats)} repeats do not match")
+    if len(repeats) and repeats.dtype.kind not in "iu":
+        raise ValueError(f"repeats must be whole numbers, not {repeats.dtype}")
     if count < 0:
         raise ValueError(f"count must not be negative, not {count}")
     if (repeats < 0).any():

@@ -17,7 +17,7 @@ def repeat_counts(
 ) -> npt.NDArray[np.int64]:
     """How often an epoch holds each of the ``n`` samples of the dataset ``name``; shape (n,).
 
-    A repeat factor r in (0, 4] (InternVL 2.5, section 3.1) gives every sample floor(r) times, and the fraction's share
+    A repeat factor r in (0, 4] (InternVL 2.5, section 4.1) gives every sample floor(r) times, and the fraction's share
     of the samples, rounded to the nearest whole number, once more. Which ones depends on seed, name and the sample's id
     where ``ids`` are given (then the order of the rows plays no part), else on its row.
 

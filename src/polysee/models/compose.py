@@ -70,7 +70,7 @@ def weights_file(name: str) -> Path:
     else:
         path = Path(name)
     if not path.is_file():
-        raise UserError(f"no vision weights at {path}", "run `polysee run recipes/microworld-encoder.yaml` to make them")
+        raise UserError(f"no vision weights at {path}", "make them with `polysee run recipes/microworld-encoder.yaml`")
     return path
 
 

@@ -16,8 +16,8 @@ from polysee.training.config import StageConfig
 
 _Section = TypeVar("_Section", StageConfig, ModelConfig)
 
-RESERVED = ("mix", "pack", "plan", "tokenizer", "encoder", "features", "evaluate", "report")
-"""Names of the steps that every run may have; a recipe's own steps need others."""
+RESERVED = ("encoder", "evaluate", "report", "tokenizer")
+"""Names of the steps that every run may have. A stage ``x`` has the steps ``pack-x`` and ``train-x``."""
 
 STEP_SECTIONS = ("sources", "transforms", "scores", "select", "stages")
 
@@ -46,13 +46,15 @@ def entries(tree: Any, section: str) -> list[tuple[int, dict[str, Any]]]:
 
 def _names(tree: dict[str, Any]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
+    stages = [entry.get("name") for _, entry in entries(tree, "stages")]
+    reserved = {f"{verb}-{stage}" for verb in ("pack", "train") for stage in stages}
     for section in STEP_SECTIONS:
         for index, entry in entries(tree, section):
             name = entry.get("name")
             if not isinstance(name, str):
                 continue
             keys: Keys = (section, index, "name")
-            if name in RESERVED:
+            if (name in reserved and section != "stages") or name in RESERVED:
                 yield Finding(keys, f"polysee has a step of its own called `{name}`", f"call it `my-{name}`, say")
             elif name in seen:
                 cause = f"the name `{name}` is taken by an entry of `{seen[name]}`"

@@ -18,6 +18,8 @@ from polysee.recipe.problems import Keys, Place, Problem, RecipeError
 MAX_VALUES = 100_000
 """More values than this are an alias bomb, not a recipe."""
 
+MAX_DEPTH = 50
+
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]{1,4000}")
@@ -145,6 +147,9 @@ class _Builder:
         if id(node) in self._open or self._count > MAX_VALUES:
             cause = "an alias refers to itself" if id(node) in self._open else f"more than {MAX_VALUES:,} values"
             raise RecipeError([Problem(place, keys, cause, "write the values out instead of using aliases")])
+        if len(keys) > MAX_DEPTH:
+            cause = f"more than {MAX_DEPTH} levels inside each other"
+            raise RecipeError([Problem(place, (), cause, "close the brackets, or flatten it")])
         # The mark of an empty value is that of the next token, often on a later line: its key stands better for it.
         if not (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
             self.values[keys] = place

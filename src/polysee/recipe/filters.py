@@ -63,7 +63,7 @@ def _fault(where: str, schema: pa.Schema) -> tuple[str, str] | None:
         return "a predicate has no `;`", "write one condition, such as `language = 'ar'`"
     import lance
 
-    empty: Any = lance.write_dataset(schema.empty_table(), "memory://polysee-filter", mode="overwrite")
+    empty: Any = lance.write_dataset(schema.empty_table(), "memory://polysee-filter")
     try:
         empty.scanner(filter=where, columns=["id"]).to_table()
     except (ValueError, OSError) as error:

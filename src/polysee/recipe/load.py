@@ -14,11 +14,11 @@ from polysee import scores, sources, transforms
 from polysee.recipe.checks import cross_findings, entries
 from polysee.recipe.document import Document, parse
 from polysee.recipe.filters import filter_problems
+from polysee.recipe.hiding import hide_secrets
 from polysee.recipe.messages import show, translate
 from polysee.recipe.models import CROSS_ERROR, Recipe
 from polysee.recipe.overrides import apply_overrides
 from polysee.recipe.problems import Place, Problem, RecipeError
-from polysee.recipe.secrets import hide_secrets
 from polysee.schema.errors import UserError
 
 MAX_BYTES = 1 << 20
@@ -33,17 +33,21 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     Raises `RecipeError` (a `UserError`) with every mistake; its ``place`` is that of the first.
     """
     document = apply_overrides(_read(Path(path)), overrides)
-    document, problems = hide_secrets(document)
-    problems += document.problems
+    document, hidden = hide_secrets(document)
+    first = [*hidden, *document.problems]
+    problems: list[Problem] = []
     if not isinstance(document.value, dict):
         cause = f"a recipe is a mapping of keys to values, this is {show(document.value)}"
-        raise RecipeError([*problems, document.problem((), cause, "start with `name: my-run`")])
+        raise RecipeError([*first, document.problem((), cause, "start with `name: my-run`")])
     recipe = _validated(document, problems)
     resolved = _resolve_params(document, problems)
     problems += [document.problem(f.keys, f.cause, f.fix) for f in cross_findings(document.value)]
     problems += filter_problems(document)
-    if problems or recipe is None:
-        raise RecipeError(_without_repeats(problems))
+    if first or problems:
+        # A value that was hidden or replaced cannot be judged again: it may have the wrong form for that reason alone.
+        replaced = {problem.keys for problem in first}
+        raise RecipeError([*first, *(problem for problem in problems if problem.keys not in replaced)])
+    assert recipe is not None
     tree = recipe.model_dump(mode="json")
     for (section, index), params in resolved.items():
         tree[section][index]["params"] = params
@@ -111,14 +115,6 @@ def _steps(tree: Any) -> Iterator[tuple[str, int, dict[str, Any]]]:
     for section in _REGISTRIES:
         for index, entry in entries(tree, section):
             yield section, index, entry
-
-
-def _without_repeats(problems: list[Problem]) -> list[Problem]:
-    """Drops what follows from a problem at the very same place: a hidden secret also has the wrong form."""
-    first: dict[Any, Problem] = {}
-    for problem in problems:
-        first.setdefault(problem.keys or problem, problem)
-    return list(first.values())
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")

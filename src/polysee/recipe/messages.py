@@ -25,6 +25,9 @@ def translate(error: ValidationError, schema: Schema, document: Document, base: 
     problems: dict[Keys, Problem] = {}
     for detail in error.errors(include_url=False):
         keys = _existing(document.value, base, detail)
+        if detail["type"] == "too_short" and len(_at(document.value, keys)) >= detail["ctx"]["min_length"]:
+            # Long enough, but for entries that are wrong and have errors of their own.
+            continue
         # The branches of a union each complain about the same value: `expected` names all of them anyway.
         problems.setdefault(keys, _problem(detail, keys, schema, document, base))
     return list(problems.values())
@@ -186,15 +189,23 @@ def _at(tree: Any, keys: Keys) -> Any:
 def _range(node: Schema) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     if low is not None and high is not None:
-        return f" from {low:,} to {high:,}"
+        return f" from {_number(low)} to {_number(high)}"
     parts = [
-        f"of at least {low:,}" if low is not None else "",
-        f"above {node['exclusiveMinimum']:,}" if "exclusiveMinimum" in node else "",
-        f"of at most {high:,}" if high is not None else "",
-        f"below {node['exclusiveMaximum']:,}" if "exclusiveMaximum" in node else "",
+        f"{words} {_number(node[bound])}"
+        for words, bound in (
+            ("at least", "minimum"),
+            ("above", "exclusiveMinimum"),
+            ("at most", "maximum"),
+            ("below", "exclusiveMaximum"),
+        )
+        if bound in node
     ]
-    said = " and ".join(part for part in parts if part)
-    return f" {said}" if said else ""
+    said = " and ".join(parts)
+    return f" of {said}" if said.startswith("at") else f" {said}" if said else ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else str(value)
 
 
 def _expected_list(schema: Schema, node: Schema) -> str:

@@ -39,7 +39,9 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
         for places in (keys, values):
             for old in [old for old in places if old[: len(path)] == path]:
                 del places[old]
-        keys[path] = values[path] = place
+        for end in range(1, len(path) + 1):
+            values.setdefault(path[:end], place)
+        keys[path] = place
     return Document(document.file, value, keys, values, tuple(problems))
 
 

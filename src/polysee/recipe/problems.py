@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from polysee.recipe.secrets import redact
 from polysee.schema.errors import UserError
 
 Keys = tuple[str | int, ...]
@@ -45,7 +46,9 @@ class RecipeError(UserError):
     """Everything that is wrong with a recipe; ``cause``, ``fix`` and ``place`` are those of the first problem."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(problems, key=lambda problem: problem.place.order))
+        # The last door before a screen or a log: a message that quotes the recipe must not quote a key.
+        clean = [replace(problem, cause=redact(problem.cause), fix=redact(problem.fix)) for problem in problems]
+        self.problems: tuple[Problem, ...] = tuple(sorted(clean, key=lambda problem: problem.place.order))
         first = self.problems[0]
         super().__init__(first.cause, first.fix, place=str(first.place))
 

@@ -1,13 +1,9 @@
-"""Finds API keys in a recipe before they reach a file, a log or a report."""
+"""What an API key looks like."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
-
-from polysee.recipe.document import Document
-from polysee.recipe.problems import Keys, Problem
 
 HIDDEN = "(hidden)"
 
@@ -28,13 +24,6 @@ _KNOWN_HARMLESS = re.compile(
 )
 """A git commit, a SHA-256 and a UUID: recipes pin revisions and files by them."""
 
-_SECRET_FIELD = re.compile(
-    r"(^|_)(api_?key|access_?key|secret|secret_?key|password|passwd|credentials?|authorization"
-    r"|(api|access|auth|bearer|hf)_?token)$|^token$",
-    re.IGNORECASE,
-)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 def looks_secret(text: str, *, prefixes_only: bool = False) -> bool:
     """Whether a text has the shape of a key: a vendor's prefix, a password in an address, or a long random token.
@@ -47,56 +36,20 @@ def looks_secret(text: str, *, prefixes_only: bool = False) -> bool:
     return not prefixes_only and any(_random(token) for token in _TOKEN.findall(text))
 
 
-def hide_secrets(document: Document) -> tuple[Document, list[Problem]]:
-    """The document with every secret replaced, so that no later message can show one; and a problem for each."""
-    problems: list[Problem] = []
-    value = _hide(document, document.value, (), problems)
-    return document.with_value(value), problems
-
-
-def _hide(document: Document, node: Any, keys: Keys, problems: list[Problem]) -> Any:
-    if isinstance(node, dict):
-        hidden: dict[str, Any] = {}
-        for key, value in node.items():
-            if looks_secret(key):
-                where = document.place((*keys, key), of_key=True)
-                problems.append(Problem(where, (*keys, HIDDEN), "a key of a mapping looks like an API key", _FIX))
-                continue
-            hidden[key] = _hide(document, value, (*keys, key), problems)
-        return hidden
-    if isinstance(node, list):
-        return [_hide(document, value, (*keys, index), problems) for index, value in enumerate(node)]
-    if not isinstance(node, str):
-        return node
-    cause = _cause(keys, node)
-    if cause is None:
-        return node
-    problems.append(document.problem(keys, cause, _FIX))
-    return HIDDEN
-
-
-_FIX = (
-    "put the key into an environment variable, give that variable's name in a field that ends in `_env`, "
-    "and revoke a key that was written to a file"
-)
-
-
-def _cause(keys: Keys, text: str) -> str | None:
-    field = next((key for key in reversed(keys) if isinstance(key, str)), "")
-    if field.endswith("_env"):
-        if not looks_secret(text) and _VARIABLE.fullmatch(text):
-            return None
-        return "this field takes the name of an environment variable, not a value"
-    if looks_secret(text, prefixes_only=field == "where") or (text and _SECRET_FIELD.search(field)):
-        return "this looks like an API key, and a recipe is no place for one"
-    return None
+def redact(text: str) -> str:
+    """``text`` with everything in it that looks like a key replaced."""
+    text = _PREFIXED.sub(HIDDEN, text)
+    return _TOKEN.sub(lambda found: HIDDEN if _random(found.group()) else found.group(), text)
 
 
 def _random(token: str) -> bool:
     if _KNOWN_HARMLESS.fullmatch(token) or len(set(token)) < 10:
         return False
-    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "-" for c in token]
-    if "d" not in kinds or not {"u", "l"} & set(kinds):
+    runs = re.findall(r"[A-Za-z0-9]+", token)
+    if len(runs) > len(token) / 10 or token.isalpha() or not re.search(r"[A-Za-z]", token):
         return False
-    changes = sum(a != b for a, b in itertools.pairwise(kinds))
-    return changes > (len(token) - 1) / 3
+    kinds = ["".join("d" if c.isdigit() else "u" if c.isupper() else "l" for c in run) for run in runs]
+    if "d" not in "".join(kinds):
+        return False
+    changes = sum(a != b for run in kinds for a, b in itertools.pairwise(run))
+    return changes > sum(len(run) - 1 for run in runs) / 3

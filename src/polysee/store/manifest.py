@@ -52,7 +52,7 @@ class FunnelRow:
             "language": self.language,
             "in": self.in_,
             "out": self.out,
-            "dropped": {reason: n for reason, n in sorted(self.dropped)},
+            "dropped": dict(sorted(self.dropped)),
             "unknown": self.unknown,
             "failed": self.failed,
             "made": self.out if self.made is None else self.made,

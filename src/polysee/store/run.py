@@ -13,7 +13,7 @@ import pyarrow as pa
 from polysee.schema.arrow import REJECT_SCHEMA
 from polysee.schema.errors import UserError
 from polysee.store import tables
-from polysee.store.atomic import make_folder, sweep, write_json
+from polysee.store.atomic import make_folder, sweep, to_json, write_text
 from polysee.store.lock import RunLock
 from polysee.store.manifest import DATA_VERBS, FunnelRow, Manifest, ManifestFolder
 from polysee.store.media import MediaTable
@@ -39,7 +39,7 @@ class RunStore:
         self._prepare(Path(path), warn)
         for folder in (self.path, self.path / "steps", self.path / "journal"):
             make_folder(folder)
-        self._lock = RunLock(self.path / ".lock")
+        self._lock: RunLock | None = RunLock(self.path / ".lock")
         for folder in (self.path, self.path / "steps"):
             sweep(folder)
 
@@ -57,7 +57,6 @@ class RunStore:
         self.path = path
         self.warn = warn
         self.manifests = ManifestFolder(path / "steps", warn)
-        self._lock: RunLock | None = None
         self._media: MediaTable | None = None
         self._media_version = -1
 
@@ -170,7 +169,10 @@ class RunStore:
 
     def write_funnel(self) -> None:
         """Write ``funnel.json`` from the manifests, if it is not what it should be already."""
-        write_json(self.path / "funnel.json", {"steps": [row.to_json() for row in self.funnel()]})
+        path = self.path / "funnel.json"
+        text = to_json({"steps": [row.to_json() for row in self.funnel()]})
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_text(path, text)
 
     def _committed(self) -> Manifest:
         manifest = self.data_manifest()

@@ -89,11 +89,19 @@ def publish(path: Path, fragments: Sequence[str], schema: pa.Schema, *, fresh: b
     return _commit(path, change, before)
 
 
-def publish_columns(path: Path, fragments: Sequence[str], schema: Any) -> int:
+def publish_columns(path: Path, fragments: Sequence[str], columns: pa.Schema) -> int:
     """One commit that gives the dataset the fragments' new columns; returns the new version."""
+    if not fragments:
+        return add_null_columns(path, columns)
     module = lance()
+    from lance.schema import LanceSchema
+
+    before = open_at(path)
+    # The fragments name columns by number; numbers are given in order, as no column is ever removed.
+    assert LanceSchema.from_pyarrow(before.schema) == before.lance_schema
+    schema = LanceSchema.from_pyarrow(pa.schema([*before.schema, *columns]))
     made = [module.FragmentMetadata.from_json(text) for text in fragments]
-    return _commit(path, module.LanceOperation.Merge(made, schema), int(open_at(path).version))
+    return _commit(path, module.LanceOperation.Merge(made, schema), int(before.version))
 
 
 def _commit(path: Path, change: Any, read_version: int | None) -> int:
@@ -116,18 +124,28 @@ def add_sql_column(path: Path, name: str, expression: str) -> int:
     return int(dataset.version)
 
 
-def add_fragment_columns(path: Path, version: int, fragment_id: int, columns: pa.Table) -> tuple[str, Any]:
-    """Write new columns for one fragment, unseen until `publish_columns`; returns its JSON and the new Lance schema.
+def add_null_columns(path: Path, columns: pa.Schema) -> int:
+    """Add columns that are null throughout, in one commit; returns the new version."""
+    crash_point()
+    dataset = open_at(path)
+    with user_errors(path):
+        dataset.add_columns(columns)
+        sync_dataset(path)
+    crash_point()
+    return int(dataset.version)
+
+
+def add_fragment_columns(path: Path, version: int, fragment_id: int, columns: pa.Table) -> str:
+    """Write new columns for one fragment, unseen until `publish_columns`; returns the fragment's JSON.
 
     ``columns`` has one row for each row of the fragment, in order.
     """
     fragment = open_at(path, version).get_fragment(fragment_id)
     with user_errors(path):
-        # An iterator of batches without its own row groups would be read lazily; a reader states its schema.
-        metadata, schema = fragment.merge_columns(columns.to_reader())
+        metadata, _ = fragment.merge_columns(columns.to_reader())
         _sync_data(path, metadata)
     crash_point()
-    return json.dumps(metadata.to_json(), sort_keys=True), schema
+    return json.dumps(metadata.to_json(), sort_keys=True)
 
 
 def sync_dataset(path: Path) -> None:

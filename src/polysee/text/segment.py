@@ -6,21 +6,11 @@ from functools import lru_cache
 
 import regex
 
+# fmt: off
 _UNSPACED_SCRIPTS = (
-    "Hani",
-    "Hira",
-    "Kana",
-    "Bopo",
-    "Thai",
-    "Laoo",
-    "Khmr",
-    "Mymr",
-    "Lana",
-    "Talu",
-    "Tale",
-    "Java",
-    "Bali",
+    "Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Lana", "Talu", "Tale", "Java", "Bali",
 )
+# fmt: on
 _UNSPACED = "[ー" + "".join(rf"\p{{Script={s}}}" for s in _UNSPACED_SCRIPTS) + r"]--\p{Nd}"
 _CHARACTER = r"\p{L}\p{N}\p{M}"
 _SPACED = f"[{_CHARACTER}]--[{_UNSPACED}]"

@@ -15,8 +15,9 @@ class StageConfig(Config):
     """One stage of training. Budgets are counted in steps, never in seconds.
 
     ``train``: what is not frozen. ``learning_rate``: peak per part. ``max_tokens`` and ``max_tiles``: the two budgets
-    of a pack. ``image_tiles``: most tiles that one image is cut into (the thumbnail comes on top).
-    ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is square averaging (InternVL 2.5, section 4.2).
+    of a pack. ``image_tiles``: most tiles that one image is cut into (the thumbnail comes on top). ``precision``: bf16
+    computes matrix products in bfloat16 over float32 weights. ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is
+    square averaging (InternVL 2.5, section 3.4).
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -32,6 +33,7 @@ class StageConfig(Config):
     clip_norm: float = Field(default=1.0, gt=0.0)
     loss_exponent: float = Field(default=0.5, ge=0.0, le=1.0)
     checkpoint_every: int = Field(default=100, ge=1)
+    precision: Literal["bf16", "fp32"] = "bf16"
 
     @model_validator(mode="after")
     def _rates(self) -> StageConfig:

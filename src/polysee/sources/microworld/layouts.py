@@ -127,9 +127,7 @@ def position(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
     return _placed(rng, side, kinds, scheme, float(rng.uniform(0.28, 0.36)))
 
 
-def _placed(
-    rng: np.random.Generator, side: int, kinds: list[Concept], scheme: tuple[str, ...], size: float
-) -> Layout:
+def _placed(rng: np.random.Generator, side: int, kinds: list[Concept], scheme: tuple[str, ...], size: float) -> Layout:
     places = [scheme[i] for i in rng.permutation(4)[: len(kinds)]]
     things = tuple(
         _thing(kind, jitter(PLACES[place][0], rng, 0.04), jitter(PLACES[place][1], rng, 0.04), size)
@@ -177,11 +175,11 @@ def grounding(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
     """Two things anywhere without overlap; the box of each in thousandths of the side."""
     kinds = _mixed(rng, 2, held_out=held_out)
     size = float(rng.uniform(0.28, 0.4))
-    things: list[Thing] = []
-    while len(things) < 2:
-        x, y = (float(rng.uniform(size / 2, 1 - size / 2)) for _ in range(2))
-        if all(max(abs(t.x - x), abs(t.y - y)) > size for t in things):
-            things.append(_thing(kinds[len(things)], x, y, size))
+    while True:
+        corners = rng.uniform(size / 2, 1 - size / 2, size=(2, 2))
+        if np.abs(corners[0] - corners[1]).max() > size:
+            break
+    things = [_thing(kind, float(x), float(y), size) for kind, (x, y) in zip(kinds, corners, strict=True)]
     questions = tuple(
         Question(t.concept, ("box", tuple(min(1000, max(0, round(v * 1000))) for v in t.box))) for t in things
     )

@@ -11,15 +11,15 @@ import numpy as np
 from pydantic import Field
 
 from polysee.media.draw import draw_text
-from polysee.media.fonts import emoji_font_path
+from polysee.media.fonts import emoji_font
 from polysee.media.frames import write_video
 from polysee.schema.config import Config
+from polysee.schema.sample import Turn
 from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
 from polysee.sources.microworld import cldr, scenes, wording
 from polysee.sources.microworld.concepts import CONCEPTS, members
 from polysee.sources.microworld.layouts import FOUR_WAY, LAYOUTS, TASKS, Layout
 from polysee.sources.microworld.words import words
-from polysee.schema.sample import Turn
 
 LICENCE = "OFL-1.1 AND Unicode-3.0"
 BLOCK = 250
@@ -86,7 +86,7 @@ class Microworld:
         spoken = self.params.languages
         tags = [*spoken.vision, *spoken.text, *spoken.none]
         own = resources.files("polysee.sources.microworld") / "words"
-        data = [emoji_font_path().read_bytes()]
+        data = [emoji_font().path.read_bytes()]
         for tag in tags:
             words(tag)
             data.append((own / f"{tag}.yaml").read_bytes())
@@ -171,6 +171,7 @@ class Microworld:
         if task.endswith("_text"):
             told = wording.description(layout, vocabulary)
             turns[0] = Turn(f"{told}\n{turns[0].input}", turns[0].output)
+        pool = f"pool:{task.removesuffix('_text')}"
         shown = sorted({CONCEPTS[t.concept].emoji for scene in layout.scenes for t in scene.things})
         return SourceRecord(
             key=f"{split}/{task}/{index}/{language}",
@@ -180,7 +181,11 @@ class Microworld:
             media=media,
             options=() if split == "train" else wording.options(layout.questions[0], vocabulary),
             split=split,
-            tags=(f"group:{split}/{task}/{index}", f"pool:{task.removesuffix('_text')}", *(f"concept:{e}" for e in shown)),
+            tags=(
+                f"group:{split}/{task}/{index}",
+                pool,
+                *(f"concept:{e}" for e in shown),
+            ),
         )
 
     def _reading(self, split: str, index: int, rng: np.random.Generator) -> Iterator[SourceRecord]:

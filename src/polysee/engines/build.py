@@ -1,0 +1,43 @@
+"""From a recipe to the chain of its steps."""
+
+from __future__ import annotations
+
+from polysee.engines.data_steps import ScoreStep, SelectStep, SourceStep, TransformStep
+from polysee.engines.model_steps import EncoderStep, EvaluateStep, PlanStep, ReportStep, TokenizerStep, TrainStep
+from polysee.engines.step import Step
+from polysee.recipe.models import Recipe
+
+
+def build_steps(recipe: Recipe) -> list[Step]:
+    """All steps of ``recipe`` in order. Plans come before any training, so that a stage that cannot be packed is
+    known at once."""
+    steps: list[Step] = [*_data(recipe)]
+    if recipe.encoder and recipe.model:
+        steps.append(EncoderStep(recipe.encoder, recipe.model, recipe.seed))
+    if recipe.tokenizer:
+        steps.append(TokenizerStep(recipe.tokenizer))
+    if recipe.model and recipe.stages:
+        repeats = tuple((source.name, source.repeat) for source in recipe.sources)
+        steps += [
+            PlanStep(stage, recipe.model, recipe.mix.temperature, repeats, recipe.seed + index)
+            for index, stage in enumerate(recipe.stages)
+        ]
+        start: str | None = None
+        for stage in recipe.stages:
+            steps.append(TrainStep(stage, recipe.model, recipe.seed, start))
+            start = stage.name
+        if recipe.evaluate:
+            steps.append(EvaluateStep(recipe.evaluate, recipe.stages[-1], recipe.model, recipe.seed))
+    if recipe.report and recipe.sources:
+        steps.append(ReportStep(recipe.report.gallery))
+    return steps
+
+
+def _data(recipe: Recipe) -> list[Step]:
+    tolerance = recipe.tolerance
+    return [
+        *(SourceStep(s.name, s.use, s.params, recipe.seed, tolerance=tolerance) for s in recipe.sources),
+        *(TransformStep(t.name, t.use, t.params, recipe.seed, tolerance=tolerance) for t in recipe.transforms),
+        *(ScoreStep(s.name, s.use, s.params, tolerance=tolerance) for s in recipe.scores),
+        *(SelectStep(s.name, s.where) for s in recipe.select),
+    ]

@@ -1,0 +1,354 @@
+"""The steps after the data: tokenizer, plans, training stages, evaluation, report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from polysee.engines.step import StepContext, StepOutcome
+from polysee.evaluation.config import EvaluateConfig
+from polysee.models.compose import weights_file
+from polysee.models.config import ModelConfig, TokenizerConfig
+from polysee.models.tiles import TilePolicy
+from polysee.schema.arrow import from_table
+from polysee.schema.sample import MediaRef, Sample
+from polysee.store.fingerprint import hash_file
+from polysee.store.run import RunStore
+from polysee.training.config import EncoderConfig, StageConfig
+
+
+def kept_samples(store: RunStore, split: str) -> list[Sample]:
+    """The kept samples of the training split (``train``), or of all the others (``held-out``), in dataset order."""
+    wanted = "split = 'train'" if split == "train" else "split <> 'train'"
+    kept = store.kept()
+    where = f"({kept}) AND {wanted}" if kept else wanted
+    return [sample for batch in store.sample_batches(where=where) for sample in from_table(batch)]
+
+
+def load_tokenizer(store: RunStore) -> Any:
+    """The run's tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(store.path / "tokenizer", local_files_only=True)
+
+
+@dataclass(frozen=True)
+class TokenizerStep:
+    """Trains the tokenizer on the text of the kept training samples."""
+
+    config: TokenizerConfig
+    name: str = "tokenizer"
+    after: str | None = None
+    verb: str = field(default="tokenizer", init=False)
+    version: int = field(default=1, init=False)
+
+    def parameters(self) -> JsonValue:
+        return self.config.model_dump(mode="json")
+
+    def external_inputs(self) -> Sequence[str]:
+        return ()
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write ``tokenizer/``."""
+        from polysee.models.tokenizer import train_tokenizer
+
+        texts: set[str] = set()
+        for sample in kept_samples(context.store, "train"):
+            texts.add(sample.instruction)
+            for turn in sample.turns:
+                texts.update((turn.input, turn.output))
+        tokenizer = train_tokenizer(sorted(texts), self.config.vocabulary)
+        _publish_folder(context.store.path / "tokenizer", tokenizer.save_pretrained)
+        summary = f"{len(tokenizer):,} entries from {len(texts):,} distinct texts"
+        return StepOutcome(summary=summary, outputs=("tokenizer/tokenizer.json",))
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """Plans a stage: order, packs and steps, before a pixel is read."""
+
+    stage: StageConfig
+    model: ModelConfig
+    temperature: float
+    repeats: tuple[tuple[str, float], ...]
+    seed: int
+    after: str | None = None
+    verb: str = field(default="pack", init=False)
+    version: int = field(default=1, init=False)
+
+    @property
+    def name(self) -> str:
+        return f"pack-{self.stage.name}"
+
+    def parameters(self) -> JsonValue:
+        stage = self.stage
+        return {
+            "budget": [stage.steps, stage.packs_per_step, stage.max_tokens, stage.max_tiles, stage.image_tiles],
+            "tile": [self.model.vision.tile, self.model.tokens_per_tile],
+            "width": self.model.language.hidden,
+            "temperature": self.temperature,
+            "repeats": [list(pair) for pair in self.repeats],
+            "seed": self.seed,
+            "stage": stage.name,
+        }
+
+    def external_inputs(self) -> Sequence[str]:
+        return ()
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write ``plans/<stage>.arrow``. Raises `UserError` if nothing is left to train on or a sample fits no pack."""
+        import pyarrow as pa
+
+        from polysee.packing.epoch import Budget, plan_stage
+        from polysee.store.atomic import make_folder, replacing
+
+        stage = self.stage
+        pool = self._pool(context.store)
+        budget = Budget(stage.steps, stage.packs_per_step, stage.max_tokens, stage.max_tiles)
+        table = plan_stage(
+            pool, budget, temperature=self.temperature, seed=self.seed, hidden=self.model.language.hidden
+        )
+        path = make_folder(context.store.path / "plans") / f"{stage.name}.arrow"
+        with replacing(path) as target, pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, table.schema) as w:
+            w.write_table(table)
+        tokens = sum(table.column("tokens").to_pylist())
+        fill = tokens / (budget.packs * budget.max_tokens)
+        summary = f"{len(table):,} samples in {budget.packs:,} packs, {tokens:,} tokens, budget used to {fill:.1%}"
+        return StepOutcome(summary=summary, outputs=(f"plans/{stage.name}.arrow",))
+
+    def _pool(self, store: RunStore) -> Any:
+        import numpy as np
+
+        from polysee.mixture.weights import repeat_counts
+        from polysee.models.prompt import PromptEncoder
+        from polysee.packing.epoch import Pool
+
+        policy = TilePolicy(self.model.vision.tile, self.stage.image_tiles)
+        encoder = PromptEncoder(load_tokenizer(store), self.model.tokens_per_tile)
+        samples = kept_samples(store, "train")
+        tiles = [[policy.count(m) for m in s.media] for s in samples]
+        tokens = [len(encoder.encode(s, t).input_ids) for s, t in zip(samples, tiles, strict=True)]
+        ids = [s.id for s in samples]
+        repeats = np.zeros(len(samples), np.int64)
+        source_of = np.array([s.origins[0].source for s in samples])
+        for source, factor in self.repeats:
+            rows = np.flatnonzero(source_of == source)
+            repeats[rows] = repeat_counts(len(rows), factor, seed=self.seed, name=source, ids=[ids[i] for i in rows])
+        return Pool(
+            ids=ids,
+            languages=[s.language for s in samples],
+            tokens=np.array(tokens, np.int64),
+            tiles=np.array([sum(t) for t in tiles], np.int64),
+            repeats=repeats,
+        )
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Trains one stage, from the recipe's composition or from the checkpoint of the stage before."""
+
+    stage: StageConfig
+    model: ModelConfig
+    seed: int
+    start: str | None = None
+    after: str | None = None
+    verb: str = field(default="train", init=False)
+    version: int = field(default=1, init=False)
+
+    @property
+    def name(self) -> str:
+        return f"train-{self.stage.name}"
+
+    def parameters(self) -> JsonValue:
+        return {
+            # How often a checkpoint is written changes nothing in what is trained.
+            "stage": self.stage.model_dump(mode="json", exclude={"checkpoint_every"}),
+            "model": self.model.model_dump(mode="json"),
+            "start": self.start,
+            "seed": self.seed,
+        }
+
+    def external_inputs(self) -> Sequence[str]:
+        weights = self.model.vision.weights
+        return () if weights is None or self.start else (hash_file(weights_file(weights)),)
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write ``checkpoints/<stage>/``. Raises `UserError` for a loss that is not finite or a checkpoint that does
+        not load as it was saved."""
+        from transformers import AutoModelForImageTextToText
+
+        from polysee.models.compose import compose
+        from polysee.models.prompt import PromptEncoder
+        from polysee.models.save import save_hub_folder
+        from polysee.training.data import PlannedData
+        from polysee.training.loop import StageRun, train_stage
+
+        store, stage = context.store, self.stage
+        tokenizer = load_tokenizer(store)
+        policy = TilePolicy(self.model.vision.tile, stage.image_tiles)
+        if self.start is None:
+            model = compose(self.model, tokenizer, seed=self.seed)
+        else:
+            model = AutoModelForImageTextToText.from_pretrained(
+                store.path / "checkpoints" / self.start, local_files_only=True
+            )
+        encoder = PromptEncoder(tokenizer, self.model.tokens_per_tile)
+        samples = {s.id: s for s in kept_samples(store, "train")}
+        data = PlannedData(store.path / "plans" / f"{stage.name}.arrow", samples, store, encoder, policy)
+        run = StageRun(stage, model, data, context.folder, store.path / "train.jsonl")
+        with context.progress.task(self.name, stage.steps, "steps") as task:
+            last = [0.0]
+
+            def report(done: int, loss: float) -> None:
+                last[0] = loss
+                task.note(f"loss {loss:.3f}")
+                task.set_done(done)
+
+            train_stage(run, report)
+        folder = store.path / "checkpoints" / stage.name
+        folder.parent.mkdir(exist_ok=True)
+        save_hub_folder(model, tokenizer, policy, folder)
+        shutil.rmtree(context.folder / "steps", ignore_errors=True)
+        summary = f"{stage.steps:,} steps, {sum(p.numel() for p in model.parameters()):,} parameters"
+        return StepOutcome(summary=summary, outputs=(f"checkpoints/{stage.name}/model.safetensors",))
+
+
+@dataclass(frozen=True)
+class EncoderStep:
+    """Pre-trains a vision encoder; its weights are what ``model.vision.weights`` of other recipes can name."""
+
+    config: EncoderConfig
+    model: ModelConfig
+    seed: int
+    name: str = "encoder"
+    after: str | None = None
+    verb: str = field(default="train", init=False)
+    version: int = field(default=1, init=False)
+
+    def parameters(self) -> JsonValue:
+        return {
+            "encoder": self.config.model_dump(mode="json", exclude={"checkpoint_every"}),
+            "vision": self.model.vision.model_dump(mode="json", exclude={"weights"}),
+            "seed": self.seed,
+        }
+
+    def external_inputs(self) -> Sequence[str]:
+        from polysee.media.fonts import emoji_font
+
+        return (hash_file(emoji_font().path),)
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write ``encoder/vision.safetensors``. Raises `UserError` for a loss that is not finite."""
+        from polysee.store.atomic import make_folder, write_bytes
+        from polysee.training.encoder import train_encoder
+
+        accuracy = [0.0]
+        with context.progress.task(self.name, self.config.steps, "steps") as task:
+
+            def report(step: int, loss: float, right: float) -> None:
+                accuracy[0] = 0.95 * accuracy[0] + 0.05 * right
+                task.note(f"loss {loss:.3f}, {right:.1%} of covered patches named rightly")
+                task.set_done(step + 1)
+
+            weights = train_encoder(
+                self.config, self.model.vision, seed=self.seed, folder=context.folder, report=report
+            )
+        target = make_folder(context.store.path / "encoder") / "vision.safetensors"
+        write_bytes(target, weights.read_bytes())
+        summary = f"{target.stat().st_size / 1e6:.1f} MB, {accuracy[0]:.1%} of covered patches named rightly"
+        return StepOutcome(summary=summary, outputs=("encoder/vision.safetensors",))
+
+
+@dataclass(frozen=True)
+class EvaluateStep:
+    """Measures the last stage's checkpoint on all held-out splits and writes ``scores.json``."""
+
+    config: EvaluateConfig
+    stage: StageConfig
+    model: ModelConfig
+    seed: int
+    name: str = "evaluate"
+    after: str | None = None
+    verb: str = field(default="evaluate", init=False)
+    version: int = field(default=1, init=False)
+
+    def parameters(self) -> JsonValue:
+        return {**self.config.model_dump(mode="json"), "seed": self.seed}
+
+    def external_inputs(self) -> Sequence[str]:
+        return ()
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write ``predictions.lance`` as answers come, then ``scores.json``."""
+        import torch
+
+        from polysee.evaluation.predictions import read_predictions
+        from polysee.evaluation.run import Subject, evaluate
+        from polysee.evaluation.scores import build_scores, training_exposure, write_scores
+        from polysee.inference.checkpoint import load_checkpoint
+
+        torch.use_deterministic_algorithms(True)
+        store = context.store
+        loaded = load_checkpoint(store.path / "checkpoints" / self.stage.name)
+        policy = TilePolicy(self.model.vision.tile, self.stage.image_tiles)
+        media = store.media_table()
+
+        def read_tiles(ref: MediaRef) -> Any:
+            return policy.cut(ref, media.read(ref.sha256))
+
+        subject = Subject(loaded.model, loaded.encoder, loaded.normalisation, read_tiles)
+        path = store.path / "predictions.lance"
+        with context.progress.task(self.name, None, "units") as task:
+            evaluate(
+                kept_samples(store, "held-out"),
+                self.config,
+                subject,
+                path=path,
+                fingerprint=context.fingerprint,
+                seed=self.seed,
+                progress=task.set_done,
+            )
+        predictions = read_predictions(path)
+        columns = ["language", "split", "media", *store.keep_columns()]
+        seen = training_exposure(store.sample_batches(columns, store.kept()))
+        scores, macro = build_scores(predictions, seen, resamples=self.config.resamples, seed=self.seed)
+        write_scores(store.path / "scores.json", scores, macro)
+        four_way = macro.get("four_way")
+        summary = f"{len(predictions):,} answers" + (f", macro four-way {four_way:.3f}" if four_way is not None else "")
+        return StepOutcome(summary=summary, outputs=("scores.json", "predictions.lance"))
+
+
+@dataclass(frozen=True)
+class ReportStep:
+    """Writes ``report.html`` from what the run holds."""
+
+    gallery: int
+    name: str = "report"
+    after: str | None = None
+    verb: str = field(default="report", init=False)
+    version: int = field(default=1, init=False)
+
+    def parameters(self) -> JsonValue:
+        return {"gallery": self.gallery}
+
+    def external_inputs(self) -> Sequence[str]:
+        return ()
+
+    def run(self, context: StepContext) -> StepOutcome:
+        from polysee.report import write_report
+
+        path = write_report(context.store.path)
+        return StepOutcome(summary=f"{path.stat().st_size / 1e6:.1f} MB", outputs=("report.html",))
+
+
+def _publish_folder(folder: Path, save: Any) -> None:
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)

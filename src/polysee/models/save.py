@@ -1,0 +1,105 @@
+"""Saves a model as a plain Hub folder, and proves in a fresh process that it loads with equal logits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from polysee.models.compose import MEAN, STD
+from polysee.models.tiles import MAX_FRAMES, TilePolicy
+from polysee.schema.errors import UserError
+from polysee.store.atomic import write_json
+
+PROBE = "reload-probe.safetensors"
+
+
+def save_hub_folder(model: Any, tokenizer: Any, policy: TilePolicy, folder: Path) -> None:
+    """Write model, tokenizer and native processor files; what was in ``folder`` before is replaced.
+
+    Raises `UserError` if a fresh process that loads the folder misses a tensor or computes other logits.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    model.save_pretrained(partial, safe_serialization=True)
+    tokenizer.save_pretrained(partial)
+    _save_processor(policy, int(model.config.image_seq_length), partial)
+    _save_probe(model, policy, partial / PROBE)
+    verify_reload(partial)
+    (partial / PROBE).unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def verify_reload(folder: Path) -> None:
+    """Load ``folder`` in a fresh process and compare with its probe. Raises `UserError` with what was wrong."""
+    command = [sys.executable, "-m", "polysee.models.verify", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise UserError(
+            f"the saved checkpoint does not load as it was: {reason[-1] if reason else 'no message'}",
+            "choose a combination of encoder and language model that its native class can rebuild",
+            place=str(folder),
+        )
+
+
+def probe_inputs(config: Any, tile: int) -> tuple[Any, Any]:
+    """Token ids (1, n) with one tile's image tokens in them, and that tile's pixels (1, 3, tile, tile)."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, min(256, config.text_config.vocab_size), (1, 12), generator=generator)
+    ids[ids == config.image_token_id] = 0
+    image = torch.full((1, config.image_seq_length), config.image_token_id)
+    pixels = torch.randn((1, 3, tile, tile), generator=generator)
+    return torch.cat([ids[:, :4], image, ids[:, 4:]], dim=1), pixels
+
+
+def probe_logits(model: Any, tile: int) -> Any:
+    """float32 logits of the probe, on the CPU."""
+    import torch
+
+    ids, pixels = probe_inputs(model.config, tile)
+    with torch.inference_mode():
+        out = model(input_ids=ids.to(model.device), pixel_values=pixels.to(model.device), use_cache=False)
+    return out.logits.float().cpu()
+
+
+def _save_probe(model: Any, policy: TilePolicy, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    model.eval()
+    save_file({"logits": probe_logits(model, policy.tile).contiguous()}, path)
+
+
+def _save_processor(policy: TilePolicy, tokens_per_tile: int, folder: Path) -> None:
+    """The files of transformers' `InternVLProcessor`: image processor, video processor and how they are joined."""
+    size = {"height": policy.tile, "width": policy.tile}
+    common = {"size": size, "image_mean": list(MEAN), "image_std": list(STD), "rescale_factor": 1 / 255, "resample": 3}
+    switches = {"do_resize": True, "do_rescale": True, "do_normalize": True, "do_convert_rgb": True}
+    image = {
+        **common,
+        **switches,
+        "image_processor_type": "GotOcr2ImageProcessor",
+        "processor_class": "InternVLProcessor",
+        "crop_to_patches": True,
+        "min_patches": 1,
+        "max_patches": policy.image_tiles,
+    }
+    video = {
+        **common,
+        **switches,
+        "video_processor_type": "InternVLVideoProcessor",
+        "processor_class": "InternVLProcessor",
+        "num_frames": MAX_FRAMES,
+        "do_sample_frames": True,
+    }
+    joined = {"processor_class": "InternVLProcessor", "image_seq_length": tokens_per_tile}
+    write_json(folder / "preprocessor_config.json", json.loads(json.dumps(image)))
+    write_json(folder / "video_preprocessor_config.json", json.loads(json.dumps(video)))
+    write_json(folder / "processor_config.json", json.loads(json.dumps(joined)))

@@ -1,0 +1,64 @@
+
+(() => {
+  "use strict";
+  const all = (what, where = document) => [...where.querySelectorAll(what)];
+  const one = (what) => document.querySelector(what);
+  const root = document.documentElement;
+
+  // Pages opened from a disk may have no storage; the theme is then chosen anew each time.
+  const memory = {
+    get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+    set: (key, value) => { try { localStorage.setItem(key, value); } catch { return; } },
+  };
+  const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const saved = memory.get("polysee-theme");
+  if (saved === "dark" || saved === "light") root.dataset.theme = saved;
+  const theme = one("#theme");
+  theme.hidden = false;
+  theme.addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    memory.set("polysee-theme", root.dataset.theme);
+  });
+
+  const checked = (name) => one(`input[name="${name}"]:checked`)?.value ?? "";
+
+  const heat = one("#heat");
+  if (heat) {
+    const show = () => {
+      let found = false;
+      for (const panel of all(".panel", heat)) {
+        panel.hidden = panel.dataset.split !== checked("split") || panel.dataset.model !== checked("model");
+        found ||= !panel.hidden;
+      }
+      one("#heat .none-here").hidden = found;
+    };
+    one("#heat .pickers").hidden = false;
+    one("#heat .pickers").addEventListener("change", show);
+    show();
+  }
+
+  const pickers = one("#gallery-pickers");
+  if (pickers) {
+    const show = () => {
+      const language = one("#gallery-language").value, verdict = checked("verdict");
+      const cards = all("article.answer");
+      for (const card of cards) {
+        card.hidden = (language && card.dataset.language !== language) || (verdict && card.dataset.verdict !== verdict);
+      }
+      one("#gallery-count").textContent = `${cards.filter((card) => !card.hidden).length} shown`;
+    };
+    pickers.hidden = false;
+    pickers.addEventListener("change", show);
+    show();
+  }
+
+  const mark = (tag, on) => {
+    for (const line of all("#training path[data-language]")) line.classList.toggle("lit", on && line.dataset.language === tag);
+    one("#training").classList.toggle("pointing", on);
+  };
+  for (const card of all(".small-card")) {
+    for (const [name, on] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]]) {
+      card.addEventListener(name, () => mark(card.dataset.language, on));
+    }
+  }
+})();

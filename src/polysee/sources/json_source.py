@@ -1,0 +1,155 @@
+"""What the sources of JSON files with images share: files as shards, ids, languages, rejects, fingerprints."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from polysee.schema.errors import BadRecord, UserError
+from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
+from polysee.sources.fields import LanguageTag, hash_files, image_file, language_tag, record_id
+from polysee.sources.rows import Row, read_rows
+from polysee.store.fingerprint import hash_file
+
+
+class JsonParams(Params):
+    """Where the files are and what their records do not say themselves."""
+
+    path: str
+    """A JSON or JSON-lines file, or a folder of them (``*.json``, ``*.jsonl``, read in the order of their names)."""
+    language: LanguageTag | None = None
+    """The language of records that do not name theirs."""
+    language_field: str | None = None
+    """The field of a record that names its language."""
+    task: str = "dialogue"
+    split: str = "train"
+    licence: str = "unknown"
+    duplicate_ids: Literal["reject", "number"] = "reject"
+    """What to do with a record whose id a former one has. Some sets (LLaVA-Instruct-150K) use the image's id for
+    several dialogues: ``number`` keeps them as ``id#2``, ``id#3`` …"""
+
+    @model_validator(mode="after")
+    def _has_language(self) -> JsonParams:
+        if self.language is None and self.language_field is None:
+            raise ValueError("give `language`, or `language_field` if each record names its own")
+        return self
+
+
+class ImageFolderParams(JsonParams):
+    """JSON records that name image files."""
+
+    images: str | None = None
+    """The folder that image paths are relative to; the folder of the JSON file if left out."""
+
+
+class JsonSource(ABC):
+    """Reads records from JSON files. A subclass turns one JSON object into a `SourceRecord`."""
+
+    Params: ClassVar[type[JsonParams]]
+    version: ClassVar[int] = 1
+
+    def __init__(self, params: JsonParams, *, seed: int = 0) -> None:
+        self._params = params
+        self.licence = params.licence
+        self._path = Path(params.path).expanduser()
+        self._files = _files(self._path)
+
+    @abstractmethod
+    def _record(self, key: str, language: str, data: Mapping[str, Any]) -> SourceRecord:
+        """The record of one JSON object. Raises `BadRecord`."""
+
+    def shards(self) -> Sequence[str]:
+        """The files' paths relative to the folder."""
+        return list(self._files)
+
+    def fingerprint_inputs(self) -> Sequence[str]:
+        """Hashes of the JSON files, in the order of the shards."""
+        return [hash_file(path) for path in self._files.values()]
+
+    def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
+        """The records of one file, in order; a bad one becomes a `Reject` with its file and line."""
+        seen: dict[str, int] = {}
+        for row in read_rows(self._files[shard]):
+            key, language = row.place, "und"
+            try:
+                if row.error is not None:
+                    raise row.error
+                key = self._key(shard, row, seen)
+                language = self._language(row.data)
+                yield self._record(key, language, row.data)
+            except BadRecord as bad:
+                yield Reject(key, bad.reason, f"{row.place}: {bad.detail}".rstrip(": "), language)
+
+    def _key(self, shard: str, row: Row, seen: dict[str, int]) -> str:
+        value = row.data.get("id")
+        number = row.place.rpartition(":")[2]
+        key = f"line-{number}" if value is None else record_id(value)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] > 1:
+            if self._params.duplicate_ids == "reject":
+                raise BadRecord("duplicate-id", f"{key!r} was used before; `duplicate_ids: number` keeps such records")
+            key = f"{key}#{seen[key]}"
+        return f"{shard}/{key}" if self._path.is_dir() else key
+
+    def _language(self, data: Mapping[str, Any]) -> str:
+        name = self._params.language_field
+        if name is not None and data.get(name) is not None:
+            return language_tag(data[name])
+        if self._params.language is None:
+            raise BadRecord("no-language", f"the record has no {name!r}")
+        return self._params.language
+
+
+class ImageFolderSource(JsonSource):
+    """A `JsonSource` whose records name image files below one folder."""
+
+    def __init__(self, params: ImageFolderParams, *, seed: int = 0) -> None:
+        super().__init__(params, seed=seed)
+        beside = self._path if self._path.is_dir() else self._path.parent
+        self._folder = beside if params.images is None else Path(params.images).expanduser()
+        if not self._folder.is_dir():
+            fix = "set `images` to the folder with the images"
+            raise UserError("there is no such image folder", fix, place=str(self._folder))
+
+    @abstractmethod
+    def _image_names(self, data: Mapping[str, Any]) -> Sequence[object]:
+        """The values by which a record names its image files. Raises `BadRecord`."""
+
+    def fingerprint_inputs(self) -> Sequence[str]:
+        """Hashes of the JSON files and one over all images that they name; every byte is read once."""
+        names = {name for path in self._files.values() for row in read_rows(path) for name in self._names(row)}
+        return [*super().fingerprint_inputs(), hash_files(self._folder, names)]
+
+    def _blobs(self, data: Mapping[str, Any]) -> tuple[MediaBlob, ...]:
+        return tuple(image_file(self._folder, name) for name in self._image_names(data))
+
+    def _names(self, row: Row) -> Iterator[str]:
+        """The image names of a row; none of a bad one, which `read` rejects."""
+        try:
+            yield from (name for name in self._image_names(row.data) if isinstance(name, str))
+        except BadRecord:
+            return
+
+
+def as_list(value: object) -> list[object]:
+    """None as no value, a list as it is, anything else as one value."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _files(path: Path) -> dict[str, Path]:
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise UserError("there is no such file or folder", "set `path` to a JSON or JSON-lines file, or to a folder",
+                        place=str(path))  # fmt: skip
+    found = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.suffix in (".json", ".jsonl")}
+    if not found:
+        raise UserError("no .json or .jsonl file is in this folder", "set `path` to the folder that holds them",
+                        place=str(path))  # fmt: skip
+    return dict(sorted(found.items()))

@@ -1,0 +1,167 @@
+"""The training loop: one for every stage, on accelerate, from row *k* of the plan to a Hub folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from pydantic import JsonValue
+
+from polysee.packing.collate import PackBatch
+from polysee.schema.errors import UserError
+from polysee.store.atomic import write_json
+from polysee.training.checkpoint import StageCheckpoints
+from polysee.training.config import Part, StageConfig
+from polysee.training.data import PlannedData
+from polysee.training.losses import response_weights
+from polysee.training.module import PackedLoss, to_device
+from polysee.training.schedule import cosine
+
+Report = Callable[[int, float], None]
+"""Called with the finished steps and the step's loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage about to run. ``folder``: its scratch, kept until it is done. ``log``: JSON lines, one a step."""
+
+    config: StageConfig
+    model: Any
+    data: PlannedData
+    folder: Path
+    log: Path
+
+
+def parts(model: Any) -> dict[Part, Any]:
+    """What a stage may train, by its name in the recipe."""
+    return {
+        "vision": model.model.vision_tower,
+        "connector": model.model.multi_modal_projector,
+        "language": model.model.language_model,
+    }
+
+
+def train_stage(stage: StageRun, report: Report) -> None:
+    """Train ``stage.model`` in place, from the newest checkpoint if there is one.
+
+    Raises `UserError` if the loss is not finite, naming the samples of that step.
+    """
+    config = stage.config
+    torch.use_deterministic_algorithms(True)
+    accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
+    if accelerator.device.type == "cpu":
+        # On CPU most of a bfloat16 step went into the fused attention's backward; plain products are faster there.
+        stage.model.set_attn_implementation("eager")
+    stage.model.train()
+    groups = _freeze(stage.model, config)
+    module, optimizer = accelerator.prepare(
+        PackedLoss(stage.model), torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    )
+    checkpoints = StageCheckpoints(stage.folder / "steps")
+    start = checkpoints.restore(module, optimizer)
+    _cut_log(stage.log, config.name, start)
+    world, rank = accelerator.num_processes, accelerator.process_index
+    began = time.monotonic()
+    with stage.log.open("a", encoding="utf-8") as log:
+        batches = stage.data.batches(start, config.steps, rank=rank, world=world)
+        for step, batch in enumerate(batches, start):
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * cosine(step, config.steps, config.warmup_steps)
+            losses, loss = _step(accelerator, module, optimizer, batch, config)
+            if not np.isfinite(loss):
+                _stop(stage, step, batch, loss)
+            row = _row(config.name, step, batch, losses, loss, time.monotonic() - began)
+            log.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
+            if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
+                log.flush()
+                checkpoints.save(step + 1, module, optimizer, main=accelerator.is_main_process)
+            report(step + 1, loss)
+    stage.model.eval()
+
+
+def _freeze(model: Any, config: StageConfig) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = []
+    for name, part in parts(model).items():
+        part.requires_grad_(name in config.train)
+        if name in config.train:
+            rate = config.learning_rate[name]
+            groups.append({"params": list(part.parameters()), "lr": rate, "peak": rate})
+    return groups
+
+
+def _step(
+    accelerator: Accelerator, module: Any, optimizer: Any, batch: PackBatch, config: StageConfig
+) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+    """One optimizer step; the loss of each answer token of this rank, and the weighted mean over all ranks."""
+    weights = torch.from_numpy(response_weights(batch.lengths, exponent=config.loss_exponent)).to(accelerator.device)
+    with accelerator.autocast():
+        losses = module(to_device(batch, accelerator.device))
+    # Normalised over the global batch: gradients are averaged over ranks, hence the factor.
+    total = accelerator.reduce(weights.sum(), "sum")
+    loss = (losses.double() * weights).sum() * accelerator.num_processes / total
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(module.parameters(), config.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    mean = accelerator.reduce(loss.detach(), "mean").item()
+    return losses.detach().double().cpu().numpy(), mean
+
+
+def _row(
+    stage: str, step: int, batch: PackBatch, losses: np.ndarray[Any, Any], loss: float, seconds: float
+) -> dict[str, JsonValue]:
+    """One line of the log: all counts are of this step; ``seconds`` since the stage (re)started."""
+    by_language: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for owner, value in zip(batch.owners, losses, strict=True):
+        entry = by_language[batch.samples[owner].language]
+        entry[0] += float(value)
+        entry[1] += 1
+    languages: dict[str, JsonValue] = {
+        tag: {"loss": round(total / count, 5), "tokens": int(count)}
+        for tag, (total, count) in sorted(by_language.items())
+    }
+    return {
+        "stage": stage,
+        "step": step,
+        "loss": round(loss, 6),
+        "samples": len(batch.samples),
+        "tokens": batch.tokens,
+        "answer_tokens": len(batch.targets),
+        "tiles": len(batch.tiles),
+        "seconds": round(seconds, 3),
+        "languages": languages,
+    }
+
+
+def _cut_log(log: Path, stage: str, start: int) -> None:
+    """Drop the lines of this stage that a killed process wrote after its last checkpoint."""
+    if not log.is_file():
+        return
+    kept = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # the last line of a killed process may be half a line
+        if row["stage"] != stage or row["step"] < start:
+            kept.append(line + "\n")
+    log.write_text("".join(kept), encoding="utf-8")
+
+
+def _stop(stage: StageRun, step: int, batch: PackBatch, loss: float) -> None:
+    ids: list[JsonValue] = [sample.id for sample in batch.samples]
+    write_json(stage.folder / "not-finite.json", {"stage": stage.config.name, "step": step, "samples": ids})
+    raise UserError(
+        f"the loss of stage {stage.config.name!r} is {loss} at step {step}; its samples: {', '.join(map(str, ids[:8]))}"
+        + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
+        "lower the learning rate or look at these samples with `polysee show`; "
+        f"all ids are in {stage.folder / 'not-finite.json'}",
+    )

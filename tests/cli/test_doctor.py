@@ -1,0 +1,79 @@
+"""What `doctor` finds, and that it knows what the package needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import polysee
+from polysee.cli import doctor
+from polysee.cli.doctor import BASE, DEBIAN, EXTRAS, Finding, examine
+
+ROOT = Path(__file__).parents[2]
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=\[]", requirement)[0] for requirement in requirements}
+
+
+def test_it_examines_exactly_the_packages_that_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(BASE) == names(project["dependencies"])
+    optional = {extra: names(needs) for extra, needs in project["optional-dependencies"].items()}
+    assert optional.pop("all") == {"polysee"}
+    assert {extra: set(packages) for extra, packages in EXTRAS.items()} == {
+        extra: needs for extra, needs in optional.items() if extra in EXTRAS
+    }
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Finding]:
+    monkeypatch.setitem(BASE, "nothing-1", "no_such_module_1")
+    monkeypatch.setitem(EXTRAS["data"], "nothing-2", "no_such_module_2")
+    monkeypatch.setitem(EXTRAS["eval"], "nothing-3", "no_such_module_3")
+    monkeypatch.setitem(DEBIAN, "fonts-nothing", "usr/share/fonts/nothing.ttf")
+    return {finding.name: finding for finding in examine(tmp_path / "runs" / "deep", frozenset({"data"}))}
+
+
+def test_each_lack_has_its_line(found: dict[str, Finding]) -> None:
+    fixes = {name: (finding.state, finding.fix) for name, finding in found.items() if "nothing" in name}
+    assert fixes == {
+        "nothing-1": ("missing", "pip install polysee"),
+        "nothing-2": ("missing", "pip install 'polysee[data]'"),
+        "nothing-3": ("note", "pip install 'polysee[eval]'"),
+        "fonts-nothing": ("note", "scripts/debian-packages (or: sudo apt-get install fonts-nothing)"),
+    }
+
+
+def test_every_finding_that_is_not_ok_says_what_to_do(found: dict[str, Finding]) -> None:
+    assert all(finding.fix for finding in found.values() if finding.state != "ok")
+    assert {"python", "write", "disk", "cores", "memory", "locale", "numpy", "unicode-cldr-core"} <= set(found)
+    assert not any(finding.fix for finding in found.values() if finding.state == "ok")
+
+
+def test_data_that_was_unpacked_without_root_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "polysee" / "debian" / "usr/share/fonts/nothing.ttf"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(doctor, "DEBIAN", {"fonts-nothing": "usr/share/fonts/nothing.ttf"})
+    assert list(doctor._debian("missing")) == [Finding("ok", "fonts-nothing", str(file))]
+
+
+def test_workdir_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "polysee.cli.main", "doctor", "--workdir", "/proc/runs"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(Path(polysee.__file__).parents[1])},
+    )
+    assert done.returncode == 1
+    assert re.search(r"missing  write +cannot write in /proc", done.stdout)
+    assert done.stdout.endswith("1 needed thing is missing\n")
