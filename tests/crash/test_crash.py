@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,6 @@ SLICES = 4
 @pytest.fixture
 def memory_folder() -> Iterator[Path]:
     """A folder in memory where there is one: a hundred runs spend most of their time waiting for a disk."""
-    import tempfile
-
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="polysee-crash-", dir=base) as name:
         yield Path(name)
@@ -53,7 +52,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_killed_at_every_write_point(memory_folder: Path, undisturbed: dict[str, Any], part: int) -> None:
     *found, end = lines("points", memory_folder, str(part), str(SLICES))
     assert end["points"] > 100, "the run has fewer write points than it had: are some no longer marked?"
-    assert len(found) == (end["points"] - part) // SLICES + 1
+    assert part + len(found) * SLICES == end["points"]
     assert [one for one in found if one != undisturbed] == []
 
 
@@ -63,7 +62,7 @@ def test_killed_again_and_again(memory_folder: Path, undisturbed: dict[str, Any]
     assert found == undisturbed
 
 
-@pytest.mark.parametrize("point", [1, 3, 6])
+@pytest.mark.parametrize("point", [1, 6])
 def test_killed_while_a_worker_writes(memory_folder: Path, undisturbed: dict[str, Any], point: int) -> None:
     environment = {**os.environ, "POLYSEE_CRASH_AT": f"worker:{point}"}
     killed = subprocess.run(command("run", memory_folder, "2"), capture_output=True, env=environment, check=False)

@@ -84,7 +84,10 @@ def test_explain_before_and_after(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        ((SOURCE, TWICE, LENGTH, replace(SHORT, where="letters < 9")), ["short: parameters changed: select.short.where"]),
+        (
+            (SOURCE, TWICE, LENGTH, replace(SHORT, where="letters < 9")),
+            ["short: parameters changed: select.short.where"],
+        ),
         (
             (SOURCE, TWICE, replace(LENGTH, params={"fail": 5}, tolerance=1.0), SHORT),
             ["length: parameters changed: score.length.params.fail", "short: input changed"],
@@ -118,7 +121,11 @@ def test_a_step_left_out_leaves_no_trace(tmp_path: Path) -> None:
     run(tmp_path / "a", STEPS)
     without = (SOURCE, LENGTH, SHORT)
     assert run(tmp_path / "a", without)[0] == run(tmp_path / "b", without)[0]
-    assert sorted(p.name for p in (tmp_path / "a/steps").iterdir()) == ["01-demo.json", "02-length.json", "03-short.json"]
+    assert sorted(p.name for p in (tmp_path / "a/steps").iterdir()) == [
+        "01-demo.json",
+        "02-length.json",
+        "03-short.json",
+    ]
     shorter = (SOURCE, LENGTH)
     assert run(tmp_path / "a", shorter)[0] == run(tmp_path / "c", shorter)[0]
 
@@ -156,7 +163,9 @@ def test_a_new_step_in_the_middle_renumbers_the_later_ones(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"content": {}, "sha256": ""}', "\xff".encode("latin-1")])
-def test_damaged_manifest_counts_as_not_there(tmp_path: Path, damage: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_manifest_counts_as_not_there(
+    tmp_path: Path, damage: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, _ = run(tmp_path, STEPS)
     (tmp_path / "steps/03-length.json").write_bytes(damage)
     assert plan(tmp_path, STEPS) == ["length: never ran", "short: input changed"]

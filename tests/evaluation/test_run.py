@@ -154,11 +154,11 @@ def test_killed_runs_go_on_to_the_same_bits(tmp_path: Path) -> None:
     assert whole.returncode == 0, whole.stderr
     expected = read_predictions(tmp_path / "whole")
     total = int(whole.stdout)
-    killed = start("killed", total // 3)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    # The second time between the data files of a unit and the commit that would show them.
+    # First between the data files of the very first unit and the commit that would show them.
     killed = start("killed", **{CRASH_VARIABLE: "main:2"})
     assert killed.returncode == 137, killed.stderr
+    killed = start("killed", total // 3)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     partial = read_predictions(tmp_path / "killed")
     assert 0 < len(partial) < len(expected)
     finished = start("killed")

@@ -176,6 +176,8 @@ def test_16_bit_grey_is_scaled_and_not_clipped() -> None:
         grey = np.asarray(decode(save(Image.fromarray(values), format)))
         assert np.array_equal(grey[..., 0].ravel(), np.arange(256))
         assert np.array_equal(grey[..., 0], grey[..., 2])
+    clear = np.asarray(decode(save(Image.fromarray(values), "PNG", transparency=int(values[0, 3]))))
+    assert clear[0, :5, 0].tolist() == [0, 1, 2, 255, 4]
 
 
 def test_transparency_is_laid_over_white() -> None:
@@ -242,6 +244,14 @@ def test_reduced_decoding_never_goes_below_what_is_asked(
     assert all(g <= s for g, s in zip(got, shown, strict=True))
     if min(shown[0] // least[0], shown[1] // least[1]) >= 2:
         assert got[0] * 2 <= shown[0] + 1
+
+
+def test_reduced_decoding_knows_which_side_is_which() -> None:
+    exif = Image.Exif()
+    exif[decoding.ORIENTATION_TAG] = 6
+    data = save(Image.new("RGB", (800, 100), "teal"), "JPEG", exif=exif)
+    assert decode_at_least(data, 50, 400).size == (50, 400)
+    assert decode_at_least(data, 51, 300).size == (100, 800)
 
 
 @given(st.sampled_from([PNG, JPEG, WEBP, GIF]), st.data())

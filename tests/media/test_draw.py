@@ -64,7 +64,7 @@ def test_mixed_directions_run_as_readers_expect() -> None:
     assert abs(int(tail.any(axis=0).sum()) - int(first.any(axis=0).sum())) <= 2
     english = draw_text("abc 猫", size=40)
     head = ink(draw_text("abc", size=40))
-    assert ink(english)[:, : head.shape[1]].any(axis=0).sum() == head.any(axis=0).sum()
+    assert abs(int(ink(english)[:, : head.shape[1]].any(axis=0).sum()) - int(head.any(axis=0).sum())) <= 2
 
 
 def test_right_to_left_lines_align_right() -> None:

@@ -65,7 +65,7 @@ def test_odd_sides_are_made_even() -> None:
 
 @pytest.mark.parametrize(("format", "codec"), FORMATS)
 def test_frames_are_the_ones_asked_for(format: str, codec: str) -> None:
-    options = {"g": "7", "bf": "2"} if codec == "libx264" else {}
+    options = {"g": "7", "bf": "2"} if codec in ("libx264", "mpeg4") else {}
     data = encode(format, codec, **options)
     info = video_info(data)
     assert (info.frames, info.width, info.height, round(info.fps)) == (COUNT, 64, 48, 10)
@@ -122,7 +122,8 @@ BAD = {
     "mp4 without its index": (MP4[: len(MP4) // 2], "corrupt-video"),
     "matroska garbage": (b"\x1aE\xdf\xa3" + b"x" * 900, "corrupt-video"),
     "avi garbage": (b"RIFF\x00\x00\x00\x00AVI LIST" + b"z" * 400, "no-video-stream"),
-    "matroska cut": (encode("matroska", "libx264")[:600], "truncated-video"),
+    "matroska cut at its last third": (encode("matroska", "libx264", g="5")[:-900], "truncated-video"),
+    "matroska cut at its first frame": (encode("matroska", "libx264")[:600], "truncated-video"),
 }
 
 

@@ -115,6 +115,13 @@ def test_counts_of_many_are_the_counts_of_each(
     assert many.tolist() == each
 
 
+def test_exactly_half_of_the_pixels_is_not_more_than_half() -> None:
+    # 0.45 is as far from 2:4 as from 2:5, whose grid has 36,000 pixels.
+    assert closest_grid(90, 200, tile=60) == (2, 4)
+    assert closest_grid(180, 400, tile=60) == (2, 5)
+    assert tile_counts([90, 180], [200, 400], tile=60).tolist() == [9, 11]
+
+
 def test_grids_grow_and_then_widen() -> None:
     assert grids(1, 4) == ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (1, 4), (2, 2), (4, 1))
 

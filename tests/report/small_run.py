@@ -238,7 +238,12 @@ def write_training(path: Path, samples: Sequence[Sample], steps: int = 60) -> No
             }
             mean = sum(v["loss"] for v in languages.values()) / len(languages)
             rate = 1e-3 * min(1.0, step / 6) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-            line = {"stage": stage, "step": step, "loss": mean, "learning_rate": {p: rate / (1 + i) for i, p in enumerate(parts)}}
+            line = {
+                "stage": stage,
+                "step": step,
+                "loss": mean,
+                "learning_rate": {p: rate / (1 + i) for i, p in enumerate(parts)},
+            }
             lines.append(line | {"tokens": 3800, "answer_tokens": 800, "tiles": 60, "languages": languages})
     (path / "train.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
     (path / "plans").mkdir()
@@ -265,7 +270,11 @@ def _write_model(path: Path) -> None:
 
     folder = path / "checkpoints" / "tune"
     folder.mkdir(parents=True)
-    shapes = {"model.vision_tower.a": (40, 30), "model.multi_modal_projector.b": (10, 20), "model.language_model.c": (50, 60)}
+    shapes = {
+        "model.vision_tower.a": (40, 30),
+        "model.multi_modal_projector.b": (10, 20),
+        "model.language_model.c": (50, 60),
+    }
     save_file({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, folder / "model.safetensors")
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -275,5 +284,3 @@ def _write_model(path: Path) -> None:
     core.train_from_iterator([word for words in WORDS.values() for word in words], trainer)
     (path / "tokenizer").mkdir()
     core.save(str(path / "tokenizer" / "tokenizer.json"))
-
-

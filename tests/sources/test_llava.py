@@ -146,6 +146,13 @@ def test_repeated_ids_can_be_numbered(write_lines: Write, images: Path) -> None:
     assert [r.key for r in found] == ["good", "good#2", "good#3"]
 
 
+def test_records_without_ids_are_numbered(write_lines: Write, images: Path) -> None:
+    path = write_lines(json.dumps([_but(id=...), {"x": 1}, _but(id=...)]), name="d.json")
+    found = _read(path, images)
+    assert [r.key for r in found] == ["record-1", "record-2", "record-3"]
+    assert [isinstance(r, Reject) for r in found] == [False, True, False]
+
+
 def test_a_folder_has_a_shard_for_each_file(write_lines: Write, images: Path, tmp_path: Path) -> None:
     write_lines(GOOD, name="b.jsonl")
     write_lines(GOOD, name="a.json")

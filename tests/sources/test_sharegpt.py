@@ -42,7 +42,7 @@ def test_the_forms_in_use(write_lines: Write, images: Path, data: dict[str, Any]
     assert isinstance(record, SourceRecord), record
     assert record.turns == (Turn("これは何？", "猫です。"),)
     assert [blob.place for blob in record.media] == ["a.png"]
-    assert record.key == "line-1"
+    assert record.key == "record-1"
 
 
 def test_system_text_becomes_the_instruction(write_lines: Write, images: Path) -> None:

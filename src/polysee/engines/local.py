@@ -75,9 +75,12 @@ def run_steps(steps: Sequence[Step], store: RunStore, *, workers: int, console: 
     changed = False
     with WorkerPool(workers) as pool:
         for due in _assess(steps, store):
-            if changed and due.step.verb not in DATA_VERBS:
-                _tidy(store)
-                changed = False
+            if due.step.verb not in DATA_VERBS:
+                # Training needs the memory; a later step that wants workers starts them anew.
+                pool.close()
+                if changed:
+                    _tidy(store)
+                    changed = False
             if due.runs:
                 _run(due, steps, store, StepContextMaker(store, workers, progress, pool))
                 changed = changed or due.step.verb in DATA_VERBS

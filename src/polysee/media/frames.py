@@ -117,7 +117,8 @@ def sample_frames(data: bytes, count: int, *, span: tuple[float, float] | None =
         base = stream.time_base or Fraction(1, 1000)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     times = sorted(p.pts for p in packets if p.pts is not None)
-    timed = len(times) == len(packets) and len(set(times)) == len(times)
+    # An AVI has no times of its own: FFmpeg makes them up in the order of decoding, which is not that of display.
+    timed = name != "avi" and len(times) == len(packets) and len(set(times)) == len(times)
     shown = [float((t - times[0]) * base) for t in times] if timed else [float(i / rate) for i in range(len(packets))]
     inside = [i for i, at in enumerate(shown) if span is None or span[0] <= at < span[1]]
     if not inside:
@@ -193,8 +194,14 @@ def _packets(container: InputContainer, stream: VideoStream) -> list[_Packet]:
     """One for each frame, in the order of the file. Raises `BadRecord` where packets are missing or cut."""
     promised = stream.frames
     packets: list[_Packet] = []
-    for packet in container.demux(stream):
+    end = 0.0
+    for packet in container.demux():
         if packet.size == 0 or packet.is_discard:
+            continue
+        shown = packet.pts if packet.pts is not None else packet.dts
+        if shown is not None:
+            end = max(end, float((shown + (packet.duration or 0)) * packet.time_base))
+        if packet.stream_index != stream.index:
             continue
         if packet.is_corrupt:
             raise BadRecord("truncated-video", f"frame {len(packets)} is cut short")
@@ -202,8 +209,11 @@ def _packets(container: InputContainer, stream: VideoStream) -> list[_Packet]:
     if not packets:
         raise BadRecord("truncated-video", "no frames")
     if promised > 0 and len(packets) < promised // 2:
-        # Edit lists hide a few frames of a sound file; half of them are missing only where the file is cut.
+        # Edit lists hide a few frames of a whole file; half of them are missing only where it is cut.
         raise BadRecord("truncated-video", f"{len(packets)} of {promised} frames are there")
+    seconds = (container.duration or 0) / 1e6
+    if end < 0.95 * seconds - 0.5:
+        raise BadRecord("truncated-video", f"ends after {end:.2f} s of {seconds:.2f} s")
     return packets
 
 

@@ -97,6 +97,11 @@ def _cuts(material: Material) -> list[CutRow]:
         return []
     least, most = min(rates.values()), max(rates.values())
     return [
-        CutRow(t, decimals(rates[t.tag]), decimals(rates[t.tag] / least, 1), svg.strip([svg.bar(0, rates[t.tag] / most, t.seen)]))
+        CutRow(
+            t,
+            decimals(rates[t.tag]),
+            decimals(rates[t.tag] / least, 1),
+            svg.strip([svg.bar(0, rates[t.tag] / most, t.seen)]),
+        )
         for t in material.ordered(rates)
     ]

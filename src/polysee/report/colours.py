@@ -9,7 +9,7 @@ Rgb = tuple[int, int, int]
 STEPS = 10
 """Steps above chance; below it there are `BELOW`."""
 BELOW = 3
-DARK_INK = "#14201f"
+DARK_INK = "#0c1413"
 LIGHT_INK = "#ffffff"
 
 

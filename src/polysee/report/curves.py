@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -49,8 +50,11 @@ class StageLine:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
+    """``parts``: of the model, in the order of their colours in ``learning_rates``."""
+
     overview: Markup
     learning_rates: Markup
+    parts: tuple[str, ...]
     stages: tuple[StageLine, ...]
     small: tuple[Small, ...]
     missing: str
@@ -69,12 +73,13 @@ def curves(material: Material) -> Curves:
     log = material.files.log
     if not log:
         why = "This run has not been trained yet." if material.files.stages else "The recipe trains no model."
-        return Curves(Markup(""), Markup(""), (), (), why)
+        return Curves(Markup(""), Markup(""), (), (), (), why)
     spans = _spans(log)
     return Curves(
         overview=_overview(material, log, spans),
         learning_rates=_rates(log, spans),
-        stages=tuple(_stage_line(log, span) for span in spans),
+        parts=_parts(log),
+        stages=tuple(_stage_line(material, log, span) for span in spans),
         small=tuple(_smalls(material, log, spans)),
         missing="",
     )
@@ -99,7 +104,7 @@ def thin(points: Sequence[svg.Point], most: int = POINTS) -> list[svg.Point]:
     if len(points) <= most:
         return list(points)
     edges = [round(i * (len(points) - 1) / (most - 1)) for i in range(most)]
-    parts = [points[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [points[a:b] for a, b in pairwise(edges)]
     means = [(sum(x for x, _ in p) / len(p), sum(y for _, y in p) / len(p)) for p in parts if p]
     return [*means, points[-1]]
 
@@ -161,21 +166,24 @@ def _frame(x: svg.Scale, y: svg.Scale, spans: Sequence[_Span], steps: int) -> li
     for index, span in enumerate(spans):
         left, right = x(span.start), x(min(span.end, steps - 1))
         if index % 2:
-            parts.append(svg.tag("rect", class_="band", x=left, y=_TOP, width=max(0, right - left), height=y.start - _TOP))
+            parts.append(
+                svg.tag("rect", class_="band", x=left, y=_TOP, width=max(0, right - left), height=y.start - _TOP)
+            )
         if index:
             parts.append(svg.tag("line", class_="stage", x1=left, x2=left, y1=_TOP - 18, y2=y.start))
         parts.append(svg.label(left + 6, _TOP - 8, span.stage, class_="stage-name"))
     for value in svg.ticks(y.low, y.high):
         parts.append(svg.tag("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y(value), y2=y(value)))
         parts.append(svg.label(_LEFT - 8, y(value) + 4, svg.tick_text(value), anchor="end"))
-    for value in svg.ticks(0, max(1, steps - 1), 8):
+    for value in svg.ticks(0, 0.95 * max(1, steps - 1), 8):
         parts.append(svg.label(x(value), y.start + 18, svg.tick_text(value), anchor="middle"))
+    parts.append(svg.label(x.end, y.start + 18, "step", anchor="end"))
     return parts
 
 
 def _rates(log: Sequence[LogLine], spans: Sequence[_Span]) -> Markup:
     """The learning rates of the parts, each a line."""
-    parts_of_model = list(dict.fromkeys(part for line in log for part in line.learning_rate))
+    parts_of_model = _parts(log)
     peak = max([rate for line in log for rate in line.learning_rate.values()], default=0.0)
     if not parts_of_model or not peak:
         return Markup("")
@@ -194,14 +202,20 @@ def _rates(log: Sequence[LogLine], spans: Sequence[_Span]) -> Markup:
     return svg.drawing(_WIDTH, height, parts, label=f"Learning rate over the steps: {legend}")
 
 
+def _parts(log: Sequence[LogLine]) -> tuple[str, ...]:
+    """Parts of the model that have a learning rate, in the order in which they appear."""
+    return tuple(dict.fromkeys(part for line in log for part in line.learning_rate))
+
+
 def _peak(log: Sequence[LogLine], part: str) -> float:
     return max(line.learning_rate.get(part, 0.0) for line in log)
 
 
-def _stage_line(log: Sequence[LogLine], span: _Span) -> StageLine:
+def _stage_line(material: Material, log: Sequence[LogLine], span: _Span) -> StageLine:
     here = log[span.start : span.end]
-    points = _smoothed([(i, line.loss, max(1, line.answer_tokens)) for i, line in enumerate(here)], [_Span("", 0, len(here))])
-    parts = dict.fromkeys(part for line in here for part in line.learning_rate)
+    points = _smoothed(
+        [(i, line.loss, max(1, line.answer_tokens)) for i, line in enumerate(here)], [_Span("", 0, len(here))]
+    )
     return StageLine(
         stage=span.stage,
         steps=count(len(here)),
@@ -209,8 +223,19 @@ def _stage_line(log: Sequence[LogLine], span: _Span) -> StageLine:
         tokens=compact(sum(line.tokens for line in here)),
         answer_tokens=compact(sum(line.answer_tokens for line in here)),
         tiles=compact(sum(line.tiles for line in here)),
-        rates=", ".join(f"{part} {_peak(here, part):.1e}" for part in parts if _peak(here, part)),
+        rates=", ".join(f"{part} {rate:.1e}" for part, rate in _peaks(material, here, span.stage).items() if rate),
     )
+
+
+def _peaks(material: Material, log: Sequence[LogLine], stage: str) -> dict[str, float]:
+    """Highest learning rate of each part: as logged, or else as the recipe has it for the parts that it trains."""
+    if _parts(log):
+        return {part: _peak(log, part) for part in _parts(log)}
+    entry = next((entry for entry in material.files.entries("stages") if entry.get("name") == stage), {})
+    rates, trained = entry.get("learning_rate"), entry.get("train")
+    if not isinstance(rates, dict) or not isinstance(trained, list):
+        return {}
+    return {str(part): float(rate) for part, rate in rates.items() if part in trained and isinstance(rate, int | float)}
 
 
 def _smalls(material: Material, log: Sequence[LogLine], spans: Sequence[_Span]) -> list[Small]:
@@ -223,7 +248,7 @@ def _smalls(material: Material, log: Sequence[LogLine], spans: Sequence[_Span]) 
     context = thin([(x(a), y(b)) for a, b in mean], 90)
     small = []
     for tongue in material.ordered(found):
-        rows, points = found[tongue.tag]
+        points = found[tongue.tag][1]
         line = thin([(x(a), y(b)) for a, b in points], 90)
         parts = [svg.path(context, "line context"), svg.area(line, 70, f"fill {tongue.seen}")]
         parts.append(svg.path(line, f"line {tongue.seen}"))

@@ -65,6 +65,9 @@ class DataSurvey:
 
 def open_store(files: RunFiles) -> RunStore | None:
     """The run's datasets to read, or None with a note where there are none yet."""
+    if not (files.path / "steps").is_dir():
+        files.notes.append("the samples cannot be shown: no step has finished yet")
+        return None
     try:
         store = RunStore.open_read_only(files.path, warn=lambda line: None)
         store.sample_schema()

@@ -90,7 +90,9 @@ def gallery(material: Material) -> Gallery:
         material.files.notes.append(f"{lost} answer(s) of the gallery belong to samples that the run does not hold")
     cards.sort(key=lambda card: (material.ordered(material.tongues).index(card.tongue), card.sample))
     tongues = in_order({card.tongue for card in cards})
-    return Gallery(tuple(cards), tuple(tongues), sum(c.right for c in cards), "" if cards else "No answer can be shown.")
+    return Gallery(
+        tuple(cards), tuple(tongues), sum(c.right for c in cards), "" if cards else "No answer can be shown."
+    )
 
 
 def _empty(why: str) -> Gallery:

@@ -152,7 +152,9 @@ def _tiles(material: Material) -> list[Tile]:
     if log:
         tokens = sum(line.tokens for line in log)
         stages = len({line.stage for line in log})
-        tiles.append(Tile("tokens trained on", compact(tokens), f"{plural(len(log), 'step')} in {plural(stages, 'stage')}"))
+        tiles.append(
+            Tile("tokens trained on", compact(tokens), f"{plural(len(log), 'step')} in {plural(stages, 'stage')}")
+        )
     return tiles
 
 

@@ -16,6 +16,7 @@ from polysee.report.headline import interval_strip
 from polysee.report.words import (
     SEEN_ORDER,
     SEEN_WORDS,
+    UNKNOWN,
     Tongue,
     baseline_words,
     percent,
@@ -29,7 +30,10 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``class_``: the step of the ramp. ``unclear``: chance lies within the interval. ``hint``: all there is to say."""
+    """``class_``: the step of the ramp. ``hint``: all there is to say.
+
+    ``unclear``: chance lies within the interval; such a cell has no colour.
+    """
 
     value: str
     interval: str
@@ -40,7 +44,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One language. ``unparsed`` and ``wrong``: shares of all its answers in this panel, in percent."""
+    """One language. ``mean``: of the tasks with options; other metrics do not mix.
+
+    ``unparsed`` and ``wrong``: shares of all its answers in this panel, in percent.
+    """
 
     tongue: Tongue
     cells: tuple[Cell | None, ...]
@@ -156,12 +163,13 @@ def _panel(material: Material, key: tuple[str, str], by_panel: dict[tuple[str, s
 def _row(tongue: Tongue, columns: Sequence[Column], scores: Iterable[Score]) -> Row:
     own = {(s.task, s.metric): s for s in scores if s.language == tongue.tag}
     answers = sum(s.n for s in own.values())
+    by_choice = [s.value for s in own.values() if s.metric == "choice"]
     unparsed = sum(s.unparsed * s.n for s in own.values()) / answers
     wrong = sum(s.wrong_language * s.n for s in own.values()) / answers
     return Row(
         tongue=tongue,
         cells=tuple(_cell(tongue, own[column]) if column in own else None for column in columns),
-        mean=percent(fmean(s.value for s in own.values()), 0),
+        mean=percent(fmean(by_choice), 0) if by_choice else UNKNOWN,
         unparsed=percent(unparsed, 0),
         wrong=percent(wrong, 0),
         alarming=max(unparsed, wrong) >= 0.1,
@@ -181,7 +189,7 @@ def _cell(tongue: Tongue, score: Score) -> Cell:
     return Cell(
         value=percent(score.value, 0),
         interval=f"{percent(score.low, 0)}–{percent(score.high, 0)}",
-        class_=step_class(score.value, score.chance),
+        class_="p0" if unclear else step_class(score.value, score.chance),
         unclear=unclear,
         hint="\n".join(hint),
     )

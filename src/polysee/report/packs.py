@@ -75,7 +75,9 @@ def _budget(name: str, used: NDArray[np.float64], limit: int) -> Budget:
         mean=percent(mean),
         median=percent(float(np.median(fill))),
         least=percent(float(fill.min())),
-        figure=_histogram(bins.tolist(), mean, f"Fill of the packs' {name}: {percent(mean)} % of {count(limit)} on average"),
+        figure=_histogram(
+            bins.tolist(), mean, f"Fill of the packs' {name}: {percent(mean)} % of {count(limit)} on average"
+        ),
     )
 
 
@@ -91,7 +93,16 @@ def _histogram(bins: Sequence[int], mean: float, label: str) -> Markup:
         hint = svg.tag("title", f"{index * 100 // len(bins)}–{(index + 1) * 100 // len(bins)} %: {count(number)} packs")
         if number:
             parts.append(
-                svg.tag("rect", hint, class_="column", x=left + 1, y=y(number), width=right - left - 2, height=base - y(number), rx=2)
+                svg.tag(
+                    "rect",
+                    hint,
+                    class_="column",
+                    x=left + 1,
+                    y=y(number),
+                    width=right - left - 2,
+                    height=base - y(number),
+                    rx=2,
+                )
             )
     for share in (0, 0.25, 0.5, 0.75, 1):
         parts.append(svg.label(x(share), base + 18, f"{share * 100:.0f} %", anchor="end" if share == 1 else "middle"))

@@ -30,7 +30,7 @@ class Picture:
     width: int
     height: int
     text: str
-    boxes: Markup = Markup("")
+    boxes: Markup | None = None
 
 
 def pictures(
@@ -100,7 +100,7 @@ def _uri(image: Image.Image) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _outline(ref: MediaRef, boxes: Sequence[tuple[str, Sequence[float]]]) -> Markup:
+def _outline(ref: MediaRef, boxes: Sequence[tuple[str, Sequence[float]]]) -> Markup | None:
     parts = []
     if ref.box is not None and ref.width and ref.height:
         x1, y1, x2, y2 = ref.box
@@ -118,4 +118,4 @@ def _outline(ref: MediaRef, boxes: Sequence[tuple[str, Sequence[float]]]) -> Mar
                 height=svg.share(bottom - top),
             )
         )
-    return svg.strip(parts, class_="boxes") if parts else Markup("")
+    return svg.strip(parts, class_="boxes") if parts else None

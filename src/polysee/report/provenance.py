@@ -11,8 +11,20 @@ from polysee.report.words import Tongue, count
 from polysee.store.manifest import Manifest
 
 PACKAGES = (
-    "polysee torch transformers tokenizers accelerate safetensors pylance pyarrow numpy numba pillow av sacrebleu"
-).split()
+    "polysee",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "safetensors",
+    "pylance",
+    "pyarrow",
+    "numpy",
+    "numba",
+    "pillow",
+    "av",
+    "sacrebleu",
+)
 
 _REVIEWED = re.compile(r"^reviewed:\s*(true|false)\b", re.MULTILINE)
 _WORD_FILES = (

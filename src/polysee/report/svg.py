@@ -62,7 +62,7 @@ def bar(start: float, end: float, class_: str, *, y: str = "0", height: str = "1
 def path(points: Sequence[Point], class_: str, **attributes: str | float | None) -> Markup:
     """A line through points."""
     text = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
-    return tag("path", d=text, class_=class_, **attributes)
+    return tag("path", "", d=text, class_=class_, **attributes)
 
 
 def area(points: Sequence[Point], base: float, class_: str) -> Markup:
@@ -88,7 +88,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def tick_text(value: float) -> str:
     if value and abs(value) < 0.01:
-        return f"{value:.0e}".replace("e-0", "e-")
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 

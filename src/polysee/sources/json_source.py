@@ -73,26 +73,26 @@ class JsonSource(ABC):
     def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
         """The records of one file, in order; a bad one becomes a `Reject` with its file and line."""
         seen: dict[str, int] = {}
-        for row in read_rows(self._files[shard]):
+        for number, row in enumerate(read_rows(self._files[shard]), 1):
             key, language = row.place, "und"
             try:
                 if row.error is not None:
                     raise row.error
-                key = self._key(shard, row, seen)
+                key = self._key(shard, number, row, seen)
                 language = self._language(row.data)
                 yield self._record(key, language, row.data)
             except BadRecord as bad:
                 yield Reject(key, bad.reason, f"{row.place}: {bad.detail}".rstrip(": "), language)
 
-    def _key(self, shard: str, row: Row, seen: dict[str, int]) -> str:
+    def _key(self, shard: str, number: int, row: Row, seen: dict[str, int]) -> str:
         value = row.data.get("id")
-        number = row.place.rpartition(":")[2]
-        key = f"line-{number}" if value is None else record_id(value)
+        key = f"record-{number}" if value is None else record_id(value)
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > 1:
             if self._params.duplicate_ids == "reject":
                 raise BadRecord("duplicate-id", f"{key!r} was used before; `duplicate_ids: number` keeps such records")
             key = f"{key}#{seen[key]}"
+            seen[key] = seen.get(key, 0) + 1
         return f"{shard}/{key}" if self._path.is_dir() else key
 
     def _language(self, data: Mapping[str, Any]) -> str:

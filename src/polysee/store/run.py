@@ -199,7 +199,8 @@ class _fits:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, ValueError):
+        # Lance raises the one or the other for the same mistake, as the method has it.
+        if isinstance(error, ValueError) or (isinstance(error, OSError) and "user input" in str(error)):
             raise UserError(lance_complaint(error), f"the samples have the columns {', '.join(self._names)}") from error
 
 
