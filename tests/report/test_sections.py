@@ -16,7 +16,7 @@ from small_run import write_plan
 from polysee.report import svg
 from polysee.report.balance import balance
 from polysee.report.colours import BELOW, DARK, LIGHT, STEPS, contrast, ink, ramp, step_class
-from polysee.report.curves import smooth, thin
+from polysee.report.curves import curves, smooth, thin
 from polysee.report.data import gather
 from polysee.report.files import read_run
 from polysee.report.funnel import alarming
@@ -231,3 +231,17 @@ def test_balance_counts_kept_training_samples_and_planned_tokens(copy: Path) -> 
 def test_parameters_are_counted_by_part(finished: Path) -> None:
     assert parameters(finished / "checkpoints" / "tune") == {"vision": 1200, "connector": 200, "language": 3000}
     assert parameters(finished / "checkpoints" / "nothing") == {}
+
+
+def test_learning_rates_come_from_the_recipe_where_the_log_has_none(copy: Path) -> None:
+    path = copy / "train.jsonl"
+    lines = [json.loads(row) | {"seconds": 1.5} for row in path.read_text().splitlines()]
+    for line in lines:
+        del line["learning_rate"]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    recipe = (copy / "recipe.yaml").read_text()
+    rates = "train: [connector]\n    learning_rate: {connector: 0.002, language: 0.5}"
+    (copy / "recipe.yaml").write_text(recipe.replace("train: [connector]\n", rates + "\n"))
+    shown = curves(gather(copy))
+    assert [stage.rates for stage in shown.stages] == ["connector 2.0e-03", ""]
+    assert not shown.learning_rates

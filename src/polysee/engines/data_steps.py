@@ -101,8 +101,9 @@ class TransformStep:
         return _parameters(self.use, self.params, transforms.get(self.use), {"seed": self.seed})
 
     def external_inputs(self) -> Sequence[str]:
-        """None: a transform reads the run alone."""
-        return ()
+        """Hashes of the files that come with the transform, if it has any (instruction pools)."""
+        made = Part(self.use, _text(self.params), self.seed).transform()
+        return tuple(made.fingerprint_inputs()) if hasattr(made, "fingerprint_inputs") else ()
 
     def run(self, context: StepContext) -> StepOutcome:
         """Transform every fragment. Raises `UserError` where more samples fail than the tolerance allows."""

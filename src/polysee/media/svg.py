@@ -59,6 +59,7 @@ def render_svg(data: bytes, *, size: int) -> Image.Image:
     checker = _Checker()
     checker.check(data)
     arguments = {
+        "dpi": 96,
         "width": size,
         "height": size,
         "skip_system_fonts": True,

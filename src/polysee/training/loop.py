@@ -78,7 +78,8 @@ def train_stage(stage: StageRun, report: Report) -> None:
             losses, loss = _step(accelerator, module, optimizer, batch, config)
             if not np.isfinite(loss):
                 _stop(stage, step, batch, loss)
-            row = _row(config.name, step, batch, losses, loss, time.monotonic() - began)
+            row = _row(stage, step, batch, losses, loss)
+            row["seconds"] = round(time.monotonic() - began, 3)
             log.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
                 log.flush()
@@ -116,9 +117,9 @@ def _step(
 
 
 def _row(
-    stage: str, step: int, batch: PackBatch, losses: np.ndarray[Any, Any], loss: float, seconds: float
+    stage: StageRun, step: int, batch: PackBatch, losses: np.ndarray[Any, Any], loss: float
 ) -> dict[str, JsonValue]:
-    """One line of the log: all counts are of this step; ``seconds`` since the stage (re)started."""
+    """One line of the log: all counts are of this step."""
     by_language: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for owner, value in zip(batch.owners, losses, strict=True):
         entry = by_language[batch.samples[owner].language]
@@ -129,14 +130,17 @@ def _row(
         for tag, (total, count) in sorted(by_language.items())
     }
     return {
-        "stage": stage,
+        "stage": stage.config.name,
         "step": step,
         "loss": round(loss, 6),
         "samples": len(batch.samples),
         "tokens": batch.tokens,
         "answer_tokens": len(batch.targets),
         "tiles": len(batch.tiles),
-        "seconds": round(seconds, 3),
+        "learning_rate": {
+            part: rate * cosine(step, stage.config.steps, stage.config.warmup_steps)
+            for part, rate in stage.config.learning_rate.items()
+        },
         "languages": languages,
     }
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from polysee.schema.errors import UserError
 
 _VARIATION_SELECTOR = "\ufe0f"
+_BIDI_CONTROL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RULESETS = ("spellout-numbering", "spellout-cardinal", "spellout-cardinal-masculine", "spellout-cardinal-neuter")
 
 
@@ -42,7 +43,7 @@ def emoji_names(language: str) -> dict[str, str]:
     for node in ElementTree.parse(path).getroot().iter("annotation"):
         if node.get("type") == "tts" and node.text:
             emoji = (node.get("cp") or "").replace(_VARIATION_SELECTOR, "")
-            names[emoji] = unicodedata.normalize("NFC", node.text.strip())
+            names[emoji] = unicodedata.normalize("NFC", _BIDI_CONTROL.sub("", node.text).strip())
     return names
 
 
