@@ -47,7 +47,10 @@ def test_each_lack_has_its_line(found: dict[str, Finding]) -> None:
         "nothing-1": ("missing", "pip install polysee"),
         "nothing-2": ("missing", "pip install 'polysee[data]'"),
         "nothing-3": ("note", "pip install 'polysee[eval]'"),
-        "fonts-nothing": ("note", "scripts/debian-packages (or: sudo apt-get install fonts-nothing)"),
+        "fonts-nothing": (
+            "note",
+            "scripts/debian-packages (or: sudo apt-get install --no-install-recommends fonts-nothing)",
+        ),
     }
 
 
@@ -77,3 +80,23 @@ def test_workdir_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"missing  write +cannot write in /proc", done.stdout)
     assert done.stdout.endswith("1 needed thing is missing\n")
+
+
+@pytest.mark.parametrize(("needs", "state"), [(frozenset(), "note"), (frozenset({"microworld"}), "missing")])
+def test_pillow_without_fribidi(
+    needs: frozenset[str], state: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def finding() -> Finding:
+        return next(finding for finding in examine(tmp_path, needs) if finding.name == "libfribidi0")
+
+    assert finding().state == "ok"
+    monkeypatch.setattr("PIL.features.check", lambda feature: feature != "raqm")
+    fix = "scripts/debian-packages (or: sudo apt-get install --no-install-recommends libfribidi0)"
+    assert (finding().state, finding().fix) == (state, fix)
+
+
+def test_the_script_brings_what_doctor_asks_for() -> None:
+    script = (ROOT / "scripts" / "debian-packages").read_text()
+    line = re.search(r"^packages='(.*)'$", script, re.MULTILINE)
+    assert line is not None
+    assert set(line[1].split()) == {*DEBIAN, "libfribidi0"}

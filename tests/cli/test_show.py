@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Callable
@@ -55,3 +56,13 @@ def test_nothing_found_says_what_there_is(
     done = command("show", workdir / "scenes", *words)
     message = f"error: {workdir / 'scenes'}: no sample has {asked}\nhint: the run has {known}\n"
     assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_pictures_are_saved_as_they_are(workdir: Path, tmp_path: Path, command: Command) -> None:
+    words = ("show", workdir / "scenes", "--language", "ar", "--limit", 2, "--save", tmp_path / "pictures")
+    done = command(*words)
+    assert done.returncode == 0
+    names = re.findall(r"sha256 ([0-9a-f]{12})$", done.stdout, re.MULTILINE)
+    saved = sorted((tmp_path / "pictures").iterdir())
+    assert [path.name for path in saved] == sorted(f"{name}.png" for name in set(names))
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem) for path in saved)

@@ -125,8 +125,7 @@ GOLDEN = {
     ),
     "no sources": (
         "name: x\nsources: []\n",
-        "r.yaml:2:10: sources: expected at least 1 entry, got an empty list\n"
-        "hint: write a list of at least 1 (each entry: a mapping)",
+        "r.yaml:2:10: sources: a recipe needs at least one source\nhint: add an entry to `sources:`",
     ),
     "unknown source": (
         "name: x\nsources: [{name: a, use: lava}]\n",

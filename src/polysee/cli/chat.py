@@ -13,19 +13,21 @@ from polysee.cli.text import plain
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("question")
-@click.option("--language", help="The question's language, such as ar or pt-BR.")
-def chat(run: Path, image: Path, question: str, language: str | None) -> None:
+@click.option("--about", default="", help="The thing that is asked about, where the question does not name it.")
+def chat(run: Path, image: Path, question: str, about: str) -> None:
     """Ask a run's model about a picture.
 
     RUN is a run's folder, IMAGE a picture file, or - to ask without one. The model answers in the language of the
-    question.
+    question. A run learns the questions of its recipe: in the microworld an instruction, and on the next line the thing
+    that it is about, which is what --about adds.
 
     \b
     Examples:
-      polysee chat runs/microworld scene.png "How many cats are there?"
-      polysee chat runs/microworld scene.png "كم عدد القطط؟" --language ar
+      polysee chat runs/microworld scene.png "What is this?"
+      polysee chat runs/microworld scene.png "How many of these are there in the picture?" --about cat
+      polysee chat runs/microworld scene.png "ما عدد مرات ظهور ما يلي؟" --about قطة
     """
     from polysee.inference.chat import answer
 
     picture = None if str(image) == "-" else image
-    click.echo(plain(answer(run, picture, question, language=language)))
+    click.echo(plain(answer(run, picture, question, about=about)))

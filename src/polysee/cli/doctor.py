@@ -16,6 +16,8 @@ from typing import Literal
 
 import click
 
+from polysee.media.fribidi import LIBRARY
+
 State = Literal["ok", "note", "missing"]
 
 BASE = {
@@ -109,7 +111,9 @@ def examine(workdir: Path, needs: frozenset[str]) -> Iterator[Finding]:
     yield from _packages(BASE, "pip install polysee", "missing")
     for extra, modules in EXTRAS.items():
         yield from _packages(modules, f"pip install 'polysee[{extra}]'", "missing" if extra in needs else "note")
-    yield from _debian("missing" if "microworld" in needs else "note")
+    drawn: State = "missing" if "microworld" in needs else "note"
+    yield from _debian(drawn)
+    yield _shaping(drawn)
     yield _writable(workdir)
     yield _disk(workdir)
     yield from _machine()
@@ -146,8 +150,21 @@ def _debian(absent: State) -> Iterator[Finding]:
         if found is not None:
             yield Finding("ok", package, str(found))
         else:
-            fix = f"scripts/debian-packages (or: sudo apt-get install {package})"
-            yield Finding(absent, package, "not installed; the microworld draws with it", fix)
+            yield Finding(absent, package, "not installed; the microworld draws with it", _bring(package))
+
+
+def _shaping(absent: State) -> Finding:
+    from PIL import features
+
+    # Pillow brings Raqm itself and finds FriBiDi, without which it says that there is no Raqm, on the machine.
+    if features.check("raqm"):
+        return Finding("ok", "libfribidi0", f"{features.version('fribidi')}, found by Pillow's Raqm")
+    detail = f"Pillow's Raqm does not find {LIBRARY}; Arabic, Hindi and Thai cannot be drawn"
+    return Finding(absent, "libfribidi0", detail, _bring("libfribidi0"))
+
+
+def _bring(package: str) -> str:
+    return f"scripts/debian-packages (or: sudo apt-get install --no-install-recommends {package})"
 
 
 def _writable(workdir: Path) -> Finding:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @click.option("--language", help="Only samples in this language, such as ar or pt-BR.")
 @click.option("--task", help="Only samples of this task, such as naming.")
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1), help="Most samples to print.")
-def show(run: Path, split: str | None, language: str | None, task: str | None, limit: int) -> None:
+@click.option("--save", type=click.Path(path_type=Path), help="Also write their pictures and videos to this folder.")
+def show(run: Path, split: str | None, language: str | None, task: str | None, limit: int, save: Path | None) -> None:
     """Print samples of a run and where they came from.
 
     RUN is a run's folder, such as runs/microworld.
@@ -30,7 +31,7 @@ def show(run: Path, split: str | None, language: str | None, task: str | None, l
     Examples:
       polysee show runs/microworld
       polysee show runs/microworld --language ar --task counting --limit 20
-      polysee show runs/microworld --split scenes
+      polysee show runs/microworld --split scenes --save pictures
     """
     from polysee.store.run import RunStore
 
@@ -42,6 +43,8 @@ def show(run: Path, split: str | None, language: str | None, task: str | None, l
         raise _nothing(store, {name: value for name, value in wanted.items() if value is not None})
     for sample, fate in _first(store, where, limit):
         click.echo("\n".join(_lines(sample, fate, store)) + "\n")
+        if save is not None:
+            _save(sample, store, save)
     click.echo(f"{count(min(limit, total))} of {count(total)} samples")
 
 
@@ -86,6 +89,16 @@ def _lines(sample: Sample, fate: str, store: RunStore) -> Iterator[str]:
         yield f"  {'tags':9}{' '.join(map(isolate, sample.tags))}"
     for origin in sample.origins:
         yield f"  {'from':9}{_origin(origin)}"
+
+
+def _save(sample: Sample, store: RunStore, folder: Path) -> None:
+    from polysee.media.decode import probe
+    from polysee.store.atomic import make_folder, write_bytes
+
+    make_folder(folder)
+    for ref in sample.media:
+        data = store.read_media(ref.sha256)
+        write_bytes(folder / f"{ref.sha256[:12]}.{probe(data, ref.kind).format.lower()}", data)
 
 
 def _medium(ref: MediaRef, stored: int) -> str:

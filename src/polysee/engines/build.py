@@ -10,26 +10,35 @@ from polysee.recipe.models import Recipe
 
 def build_steps(recipe: Recipe) -> list[Step]:
     """All steps of ``recipe`` in order. Plans come before any training, so that a stage that cannot be packed is
-    known at once."""
+    known at once.
+
+    Each step comes ``after`` what it reads, so that a change is not taken for one of its input: the encoder reads no
+    sample, and no stage a later one's plan.
+    """
     steps: list[Step] = [*_data(recipe)]
+    last = steps[-1].name if steps else None
     if recipe.encoder and recipe.model:
-        steps.append(EncoderStep(recipe.encoder, recipe.model, recipe.seed))
+        steps.append(EncoderStep(recipe.encoder, recipe.model, recipe.seed, after=""))
     if recipe.tokenizer:
-        steps.append(TokenizerStep(recipe.tokenizer))
+        steps.append(TokenizerStep(recipe.tokenizer, after=last))
+        last = steps[-1].name
     if recipe.model and recipe.stages:
         repeats = tuple((source.name, source.repeat) for source in recipe.sources)
-        steps += [
-            PlanStep(stage, recipe.model, recipe.mix.temperature, repeats, recipe.seed + index)
+        plans = [
+            PlanStep(stage, recipe.model, recipe.mix.temperature, repeats, recipe.seed + index, after=last)
             for index, stage in enumerate(recipe.stages)
         ]
+        steps += plans
         start: str | None = None
-        for stage in recipe.stages:
-            steps.append(TrainStep(stage, recipe.model, recipe.seed, start))
-            start = stage.name
+        for plan in plans:
+            after = f"train-{start}" if start else plan.name
+            steps.append(TrainStep(plan.stage, recipe.model, recipe.seed, start, plan.parameters(), after=after))
+            start = plan.stage.name
         if recipe.evaluate:
             steps.append(EvaluateStep(recipe.evaluate, recipe.stages[-1], recipe.model, recipe.seed))
+        last = steps[-1].name
     if recipe.report and recipe.sources:
-        steps.append(ReportStep(recipe.report.gallery))
+        steps.append(ReportStep(recipe.report.gallery, after=last))
     return steps
 
 

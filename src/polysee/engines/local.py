@@ -16,7 +16,7 @@ from polysee.engines.progress import Progress
 from polysee.engines.step import Step, StepContext, StepOutcome
 from polysee.schema.errors import UserError
 from polysee.store import tables
-from polysee.store.atomic import crash_point, make_folder
+from polysee.store.atomic import crash_point, full_disk_errors, make_folder
 from polysee.store.fingerprint import fingerprint
 from polysee.store.manifest import DATA_VERBS, Manifest
 from polysee.store.run import RunStore
@@ -168,21 +168,26 @@ def _run(due: _Due, steps: Sequence[Step], store: RunStore, shared: StepContextM
     scratch = store.path / "journal" / step.name
     folder = make_folder(scratch / due.fingerprint[:16])
     _drop_folders(scratch, keep={folder.name})
-    outcome = step.run(shared.make(due.fingerprint, folder, previous))
+    with full_disk_errors(store.path):
+        outcome = step.run(shared.make(due.fingerprint, folder, previous))
     store.manifests.write(_manifest(due, outcome))
-    if is_data:
-        _drop(scratch)
+    # Only now: what was done before a kill here would be lost together with its journal.
+    _drop(scratch)
     if outcome.summary:
-        shared.progress.say(f"{step.verb} {step.name}: {outcome.summary}")
+        shared.progress.say(f"{_label(step)}: {outcome.summary}")
 
 
 def _skip(due: _Due, store: RunStore, progress: Progress) -> None:
     assert due.manifest is not None
     if due.manifest.index != due.index:
         store.manifests.write(replace(due.manifest, index=due.index))
-    if due.step.verb in DATA_VERBS:
-        _drop(store.path / "journal" / due.step.name)
-    progress.say(f"{due.step.verb} {due.step.name}: {COMMITTED}")
+    _drop(store.path / "journal" / due.step.name)
+    progress.say(f"{_label(due.step)}: {COMMITTED}")
+
+
+def _label(step: Step) -> str:
+    """Verb and name, but not "report report" nor "train train-align"."""
+    return step.name if step.name.split("-")[0] == step.verb else f"{step.verb} {step.name}"
 
 
 def _manifest(due: _Due, outcome: StepOutcome) -> Manifest:

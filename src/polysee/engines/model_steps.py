@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
@@ -18,6 +16,7 @@ from polysee.models.tiles import TilePolicy
 from polysee.schema.arrow import from_table
 from polysee.schema.sample import MediaRef, Sample
 from polysee.store.fingerprint import hash_file
+from polysee.store.folders import publish_folder
 from polysee.store.run import RunStore
 from polysee.training.config import EncoderConfig, StageConfig
 
@@ -63,7 +62,7 @@ class TokenizerStep:
             for turn in sample.turns:
                 texts.update((turn.input, turn.output))
         tokenizer = train_tokenizer(sorted(texts), self.config.vocabulary)
-        _publish_folder(context.store.path / "tokenizer", tokenizer.save_pretrained)
+        publish_folder(context.store.path / "tokenizer", tokenizer.save_pretrained)
         summary = f"{len(tokenizer):,} entries from {len(texts):,} distinct texts"
         return StepOutcome(summary=summary, outputs=("tokenizer/tokenizer.json",))
 
@@ -105,7 +104,7 @@ class PlanStep:
         import pyarrow as pa
 
         from polysee.packing.epoch import Budget, plan_stage
-        from polysee.store.atomic import make_folder, replacing
+        from polysee.store.atomic import make_folder, replacing, sweep
 
         stage = self.stage
         pool = self._pool(context.store)
@@ -113,7 +112,9 @@ class PlanStep:
         table = plan_stage(
             pool, budget, temperature=self.temperature, seed=self.seed, hidden=self.model.language.hidden
         )
-        path = make_folder(context.store.path / "plans") / f"{stage.name}.arrow"
+        folder = make_folder(context.store.path / "plans")
+        sweep(folder)
+        path = folder / f"{stage.name}.arrow"
         with replacing(path) as target, pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, table.schema) as w:
             w.write_table(table)
         tokens = sum(table.column("tokens").to_pylist())
@@ -150,12 +151,16 @@ class PlanStep:
 
 @dataclass(frozen=True)
 class TrainStep:
-    """Trains one stage, from the recipe's composition or from the checkpoint of the stage before."""
+    """Trains one stage, from the recipe's composition or from the checkpoint of the stage before.
+
+    ``plan``: the parameters of its `PlanStep`, as it comes ``after`` the stage before (both plans have one input).
+    """
 
     stage: StageConfig
     model: ModelConfig
     seed: int
     start: str | None = None
+    plan: JsonValue = None
     after: str | None = None
     verb: str = field(default="train", init=False)
     version: int = field(default=1, init=False)
@@ -171,6 +176,7 @@ class TrainStep:
             "model": self.model.model_dump(mode="json"),
             "start": self.start,
             "seed": self.seed,
+            "plan": self.plan,
         }
 
     def external_inputs(self) -> Sequence[str]:
@@ -184,8 +190,10 @@ class TrainStep:
 
         from polysee.models.compose import compose
         from polysee.models.prompt import PromptEncoder
+        from polysee.models.quiet import no_bars
         from polysee.models.save import save_hub_folder
         from polysee.training.data import PlannedData
+        from polysee.training.features import FeatureCache
         from polysee.training.loop import StageRun, train_stage
 
         store, stage = context.store, self.stage
@@ -194,12 +202,17 @@ class TrainStep:
         if self.start is None:
             model = compose(self.model, tokenizer, seed=self.seed)
         else:
-            model = AutoModelForImageTextToText.from_pretrained(
-                store.path / "checkpoints" / self.start, local_files_only=True
-            )
+            with no_bars():
+                model = AutoModelForImageTextToText.from_pretrained(
+                    store.path / "checkpoints" / self.start, local_files_only=True
+                )
         encoder = PromptEncoder(tokenizer, self.model.tokens_per_tile)
         samples = {s.id: s for s in kept_samples(store, "train")}
         data = PlannedData(store.path / "plans" / f"{stage.name}.arrow", samples, store, encoder, policy)
+        if stage.cache_vision:
+            cache = FeatureCache(context.folder / "features", policy, model.model.vision_tower, stage.precision)
+            with context.progress.task(f"{self.name}: vision features", None, "media") as task:
+                data.use_features(cache, task.set_done)
         run = StageRun(stage, model, data, context.folder, store.path / "train.jsonl")
         with context.progress.task(self.name, stage.steps, "steps") as task:
             last = [0.0]
@@ -210,10 +223,7 @@ class TrainStep:
                 task.set_done(done)
 
             train_stage(run, report)
-        folder = store.path / "checkpoints" / stage.name
-        folder.parent.mkdir(exist_ok=True)
-        save_hub_folder(model, tokenizer, policy, folder)
-        shutil.rmtree(context.folder / "steps", ignore_errors=True)
+        save_hub_folder(model, tokenizer, policy, store.path / "checkpoints" / stage.name)
         summary = f"{stage.steps:,} steps, {sum(p.numel() for p in model.parameters()):,} parameters"
         return StepOutcome(summary=summary, outputs=(f"checkpoints/{stage.name}/model.safetensors",))
 
@@ -244,7 +254,7 @@ class EncoderStep:
 
     def run(self, context: StepContext) -> StepOutcome:
         """Write ``encoder/vision.safetensors``. Raises `UserError` for a loss that is not finite."""
-        from polysee.store.atomic import make_folder, write_bytes
+        from polysee.store.atomic import make_folder, sweep, write_bytes
         from polysee.training.encoder import train_encoder
 
         accuracy = [0.0]
@@ -258,7 +268,9 @@ class EncoderStep:
             weights = train_encoder(
                 self.config, self.model.vision, seed=self.seed, folder=context.folder, report=report
             )
-        target = make_folder(context.store.path / "encoder") / "vision.safetensors"
+        folder = make_folder(context.store.path / "encoder")
+        sweep(folder)
+        target = folder / "vision.safetensors"
         write_bytes(target, weights.read_bytes())
         summary = f"{target.stat().st_size / 1e6:.1f} MB, {accuracy[0]:.1%} of covered patches named rightly"
         return StepOutcome(summary=summary, outputs=("encoder/vision.safetensors",))
@@ -344,11 +356,3 @@ class ReportStep:
 
         path = write_report(context.store.path)
         return StepOutcome(summary=f"{path.stat().st_size / 1e6:.1f} MB", outputs=("report.html",))
-
-
-def _publish_folder(folder: Path, save: Any) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    save(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

@@ -10,9 +10,9 @@ from polysee.inference.checkpoint import Checkpoint, final_checkpoint, load_chec
 from polysee.inference.encoder import encode_prompt, media_key
 from polysee.inference.features import image_features
 from polysee.inference.generate import greedy
-from polysee.media.decode import probe
+from polysee.media.decode import probe, verify
 from polysee.schema.errors import BadRecord, UserError
-from polysee.schema.sample import MediaRef, Origin, Turn, make_sample
+from polysee.schema.sample import IMAGE_MARK, MediaRef, Origin, Turn, make_sample
 
 MAX_NEW_TOKENS = 64
 
@@ -22,19 +22,26 @@ def answer(
     image_path: Path | str | None,
     question: str,
     *,
-    language: str | None = None,
+    about: str = "",
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> str:
     """What the run's final model answers to ``question`` about the picture (None: about no picture).
 
-    ``language``: a BCP-47 tag for the record; the question itself tells the model what to speak. The model stays
-    loaded for further questions. Raises `UserError` for a run without a checkpoint and for an unreadable picture.
+    ``about``: the thing that is asked about, if the question does not name it; the prompt is then that of training,
+    instruction, line break, thing. The model stays loaded for further questions. Raises `UserError` for a run without a
+    checkpoint, for an unreadable picture and for more `<image>` marks than pictures.
     """
     folder = final_checkpoint(Path(run_path))
     stamp = max(path.stat().st_mtime_ns for path in folder.iterdir())
-    return ask(
-        _loaded(folder.resolve(), stamp), _read(image_path), question, language=language, max_new_tokens=max_new_tokens
-    )
+    image = _read(image_path)
+    pictures = int(image is not None)
+    marks = f"{question}{about}".count(IMAGE_MARK)
+    if marks > pictures:
+        raise UserError(
+            f"the question has {marks} {IMAGE_MARK} for {pictures} picture{'' if pictures == 1 else 's'}",
+            f"leave {IMAGE_MARK} out: a picture stands before the question by itself",
+        )
+    return ask(_loaded(folder.resolve(), stamp), image, question, about=about, max_new_tokens=max_new_tokens)
 
 
 def ask(
@@ -42,7 +49,7 @@ def ask(
     image: bytes | None,
     question: str,
     *,
-    language: str | None = None,
+    about: str = "",
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> str:
     """As `answer`, with a loaded checkpoint and the picture's bytes. Raises `BadRecord` for bytes that are no image."""
@@ -54,10 +61,11 @@ def ask(
         tiles[media_key(media[0])] = checkpoint.tiling.cut(image)
     sample = make_sample(
         task="chat",
-        language=language or "und",
-        turns=(Turn(question, ""),),
+        language="und",
+        turns=(Turn(about, ""),),
         origin=Origin("chat", "", ""),
         media=media,
+        instruction=question,
     )
     encoder = checkpoint.encoder
     ids = greedy(
@@ -84,11 +92,12 @@ def _read(image_path: Path | str | None) -> bytes | None:
     path = Path(image_path)
     try:
         data = path.read_bytes()
-        probe(data)
+        verify(data)
     except OSError as error:
         raise UserError(
             f"cannot read the picture: {(error.strerror or str(error)).lower()}", "check its path", place=str(path)
         ) from error
     except BadRecord as error:
-        raise UserError(f"this is no picture that can be read ({error})", "use a PNG, JPEG or WebP file") from error
+        cause = f"this is no picture that can be read ({error})"
+        raise UserError(cause, "use a PNG, JPEG or WebP file", place=str(path)) from error
     return data

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from polysee.inference.encoder import Normalisation, Tiles
 from polysee.media.tiling import tiles
 from polysee.models.prompt import PromptEncoder
+from polysee.models.quiet import no_bars
 from polysee.schema.errors import MissingExtra, UserError
 
 
@@ -69,7 +70,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise MissingExtra("transformers", "train") from error
     normalisation, tiling = read_processor(folder)
     auto: Any = AutoModelForImageTextToText
-    model, report = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    with no_bars():
+        model, report = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     wrong = [key for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in report[kind]]
     if wrong:
         raise UserError(

@@ -132,7 +132,7 @@ def load(file: FontFile, size: int) -> ImageFont.FreeTypeFont:
     if not features.check("raqm"):
         raise UserError(
             "Pillow cannot shape Arabic, Hindi or Thai here: the FriBiDi library is missing",
-            "apt-get install --no-install-recommends libfribidi0",
+            "run scripts/debian-packages, or: apt-get install --no-install-recommends libfribidi0",
         )
     return ImageFont.truetype(str(file.path), size, index=file.index, layout_engine=ImageFont.Layout.RAQM)
 

@@ -36,6 +36,7 @@ def model_config(config: ModelConfig, tokenizer: Any) -> Any:
             num_key_value_heads=language.kv_heads,
             intermediate_size=language.intermediate,
             max_position_embeddings=4096,
+            initializer_range=language.initializer_range,
             tie_word_embeddings=True,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

@@ -36,13 +36,14 @@ class VisionConfig(Config):
 
 
 class LanguageConfig(Config):
-    """A Qwen2-shaped decoder."""
+    """A Qwen2-shaped decoder. ``initializer_range``: standard deviation of its random weights."""
 
     hidden: int = Field(default=192, ge=16)
     layers: int = Field(default=4, ge=1)
     heads: int = Field(default=4, ge=1)
     kv_heads: int = Field(default=2, ge=1)
     intermediate: int = Field(default=512, ge=16)
+    initializer_range: float = Field(default=0.02, gt=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _divides(self) -> LanguageConfig:

@@ -70,7 +70,9 @@ class PromptEncoder:
     def _text(self, text: str) -> tuple[int, ...]:
         found = self._cache.get(text)
         if found is None:
-            found = tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
+            # Split, so that a text that spells out `<|end|>` or an image token is text and ends or shows nothing.
+            options = {"add_special_tokens": False, "split_special_tokens": True}
+            found = tuple(self.tokenizer.encode(text, **options)) if text else ()
             if len(self._cache) < 500_000:
                 self._cache[text] = found
         return found

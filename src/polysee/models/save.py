@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from polysee.models.compose import MEAN, STD
+from polysee.models.quiet import no_bars
 from polysee.models.tiles import MAX_FRAMES, TilePolicy
 from polysee.schema.errors import UserError
 from polysee.store.atomic import write_json
+from polysee.store.folders import publish_folder
 
 PROBE = "reload-probe.safetensors"
 
@@ -22,17 +23,25 @@ def save_hub_folder(model: Any, tokenizer: Any, policy: TilePolicy, folder: Path
 
     Raises `UserError` if a fresh process that loads the folder misses a tensor or computes other logits.
     """
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    model.save_pretrained(partial, safe_serialization=True)
-    tokenizer.save_pretrained(partial)
-    _save_processor(policy, int(model.config.image_seq_length), partial)
-    _save_probe(model, policy, partial / PROBE)
-    verify_reload(partial)
-    (partial / PROBE).unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+
+    def save(partial: Path) -> None:
+        with no_bars():
+            model.save_pretrained(partial, safe_serialization=True)
+        _readable(partial)
+        tokenizer.save_pretrained(partial)
+        _save_processor(policy, int(model.config.image_seq_length), partial)
+        _save_probe(model, policy, partial / PROBE)
+        verify_reload(partial)
+        (partial / PROBE).unlink()
+
+    publish_folder(folder, save)
+
+
+def _readable(folder: Path) -> None:
+    """safetensors keeps its files to their owner; a server that runs as somebody else could not load them."""
+    mode = (folder / "config.json").stat().st_mode
+    for path in folder.glob("*.safetensors"):
+        path.chmod(mode)
 
 
 def verify_reload(folder: Path) -> None:

@@ -30,6 +30,9 @@ class TilePolicy:
     def cut(self, medium: MediaRef, data: bytes) -> NDArray[np.uint8]:
         """uint8 (`count`, tile, tile, 3). Raises `BadRecord` if the bytes cannot be decoded."""
         if medium.kind == "video":
-            frames = sample_frames(data, self.count(medium), span=medium.span)
-            return np.concatenate([tiles(f, tile=self.tile, max_tiles=1, thumbnail=False) for f in frames])
+            count = self.count(medium)
+            frames = sample_frames(data, count, span=medium.span)
+            cut = [tiles(f, tile=self.tile, max_tiles=1, thumbnail=False) for f in frames]
+            # A span can hold fewer frames than its video, which is all that the plan knows: they are then repeated.
+            return np.concatenate([cut[i * len(cut) // count] for i in range(count)])
         return tiles(data, tile=self.tile, max_tiles=self.image_tiles)

@@ -14,10 +14,12 @@ def problem(folder: Path) -> str | None:
     from safetensors.torch import load_file
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+    from polysee.models.quiet import no_bars
     from polysee.models.save import PROBE, probe_logits
 
     loader: Any = AutoModelForImageTextToText
-    model, info = loader.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    with no_bars():
+        model, info = loader.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
             return f"{len(info[kind])} {kind.replace('_', ' ')}, such as {sorted(map(str, info[kind]))[0]}"

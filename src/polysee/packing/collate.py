@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polysee.schema.sample import MediaRef, Sample
 
-ReadTiles = Callable[[MediaRef], NDArray[np.uint8]]
-"""A medium's tiles, uint8 (n, tile, tile, 3): as many as were planned for it."""
+Tiles = NDArray[np.uint8] | NDArray[np.float16]
+"""Pixels, uint8 (n, tile, tile, 3), or a frozen encoder's features of them, float16 (n, patches, width)."""
+
+ReadTiles = Callable[[MediaRef], Tiles]
+"""A medium's tiles: as many as were planned for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class PackBatch:
     ``input_ids``, ``position_ids``: int64 (G, L); positions restart at 0 with every sample, so that native classes keep
     samples apart (no attention mask is passed). ``rows``, ``columns``: int64 (K,) of the hidden states that predict the
     K answer tokens ``targets``. ``lengths``: int64 (K,) length of the response each belongs to. ``owners``: int64 (K,)
-    index into ``samples``. ``tiles``: uint8 (T, tile, tile, 3) in the order of the image tokens.
+    index into ``samples``. ``tiles``: the T tiles in the order of the image tokens.
     """
 
     input_ids: NDArray[np.int64]
@@ -40,7 +44,7 @@ class PackBatch:
     targets: NDArray[np.int64]
     lengths: NDArray[np.int64]
     owners: NDArray[np.int64]
-    tiles: NDArray[np.uint8]
+    tiles: Tiles
     samples: tuple[Sample, ...]
     tokens: int
 
@@ -56,7 +60,7 @@ def collate(packs: Sequence[Sequence[PackedSample]], read_tiles: ReadTiles, *, t
     targets: list[int] = []
     lengths: list[int] = []
     owners: list[int] = []
-    pictures: list[NDArray[np.uint8]] = []
+    pictures: list[Tiles] = []
     samples: list[Sample] = []
     tokens = 0
     for row, pack in enumerate(packs):
@@ -76,7 +80,7 @@ def collate(packs: Sequence[Sequence[PackedSample]], read_tiles: ReadTiles, *, t
             offset += size
         positions[row, offset:] = np.arange(width - offset)
         tokens += offset
-    tiles = np.concatenate(pictures) if pictures else np.zeros((0, tile, tile, 3), np.uint8)
+    drawn: Any = np.concatenate(pictures) if pictures else np.zeros((0, tile, tile, 3), np.uint8)
     return PackBatch(
         input_ids=ids,
         position_ids=positions,
@@ -85,7 +89,7 @@ def collate(packs: Sequence[Sequence[PackedSample]], read_tiles: ReadTiles, *, t
         targets=np.asarray(targets, np.int64),
         lengths=np.asarray(lengths, np.int64),
         owners=np.asarray(owners, np.int64),
-        tiles=tiles,
+        tiles=drawn,
         samples=tuple(samples),
         tokens=tokens,
     )

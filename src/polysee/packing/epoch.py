@@ -66,8 +66,9 @@ def plan_stage(pool: Pool, budget: Budget, *, temperature: float, seed: int, hid
     if not len(pool.ids) or not pool.repeats.any():
         raise UserError("no kept training sample is left for this stage", "look at the funnel: `polysee report`")
     _check(pool, budget)
-    weight = pool.repeats / pool.repeats.sum()
-    share = max(float(pool.tokens @ weight) / budget.max_tokens, float(pool.tiles @ weight) / budget.max_tiles)
+    # Whole numbers: a sum of fractions depends on the order of the rows in its last digit, and so would the plan.
+    tokens, tiles, drawn = (int(n) for n in (pool.tokens @ pool.repeats, pool.tiles @ pool.repeats, pool.repeats.sum()))
+    share = max(tokens / (drawn * budget.max_tokens), tiles / (drawn * budget.max_tiles))
     count = math.ceil(budget.packs / share * 1.02) + 2
     while True:
         order = epoch_order(pool.ids, pool.languages, pool.repeats, temperature=temperature, count=count, seed=seed)
@@ -84,7 +85,8 @@ def plan_stage(pool: Pool, budget: Budget, *, temperature: float, seed: int, hid
 
 
 def _check(pool: Pool, budget: Budget) -> None:
-    over = np.flatnonzero((pool.tokens > budget.max_tokens) | (pool.tiles > budget.max_tiles))
+    too_large = (pool.tokens > budget.max_tokens) | (pool.tiles > budget.max_tiles)
+    over = np.flatnonzero(too_large & (pool.repeats > 0))
     if over.size:
         first = over[0]
         raise UserError(

@@ -69,6 +69,8 @@ def _needs(tree: dict[str, Any]) -> Iterator[Finding]:
         (("encoder",), tree.get("encoder"), ("model",)),
         (("evaluate", "tasks"), measured, ("stages",)),
     )
+    if not tree.get("sources") and not tree.get("encoder"):
+        yield Finding(("sources",), "a recipe needs at least one source", "add an entry to `sources:`")
     for keys, wanted, needed in wants:
         if wanted in (None, []):
             continue

@@ -14,6 +14,7 @@ from polysee.recipe.messages import nearest
 from polysee.recipe.problems import Problem
 from polysee.schema.arrow import SAMPLE_SCHEMA
 from polysee.schema.errors import UserError
+from polysee.store.tables import lance
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _LANCE_PATH = re.compile(r",? /\S+\.rs:\d+:\d+")
@@ -61,9 +62,7 @@ def _fault(where: str, schema: pa.Schema) -> tuple[str, str] | None:
     """Cause and fix of what keeps ``where`` from being a predicate over the columns of ``schema``."""
     if ";" in _QUOTED.sub("", where):
         return "a predicate has no `;`", "write one condition, such as `language = 'ar'`"
-    import lance
-
-    empty: Any = lance.write_dataset(schema.empty_table(), "memory://polysee-filter")
+    empty: Any = lance().write_dataset(schema.empty_table(), "memory://polysee-filter")
     try:
         empty.scanner(filter=where, columns=["id"]).to_table()
     except (ValueError, OSError) as error:

@@ -98,7 +98,7 @@ class Recipe(Config):
     seed: int = Field(default=0, ge=0, lt=2**32)
     workers: int = Field(default=2, ge=1, le=1024)
     tolerance: float = Field(default=0.01, ge=0.0, le=1.0)
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...] = ()
     transforms: tuple[TransformConfig, ...] = ()
     scores: tuple[ScoreConfig, ...] = ()
     select: tuple[SelectConfig, ...] = ()

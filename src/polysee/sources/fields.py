@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from polysee.media.decode import MAX_IMAGE_BYTES
 from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import IMAGE_MARK, Turn
 from polysee.sources.base import MediaBlob
@@ -91,6 +93,12 @@ def image_file(folder: Path, name: object) -> MediaBlob:
     relative = _exact(name, "image")  # not NFC: a file is called what it is called
     path = safe_path(folder, relative)
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a named pipe would wait for ever.
+            raise BadRecord("unreadable-image", f"{relative} is no regular file")
+        if status.st_size > MAX_IMAGE_BYTES:
+            raise BadRecord("too-many-bytes", f"{relative}: {status.st_size:,} bytes; the cap is {MAX_IMAGE_BYTES:,}")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise BadRecord("missing-image", relative) from None
@@ -176,6 +184,27 @@ def place_images(turns: tuple[Turn, ...], count: int) -> tuple[Turn, ...]:
     return (Turn(rest, turns[0].output), *turns[1:])
 
 
+def files_below(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """The files with one of these endings anywhere below ``folder``, by their paths relative to it, in that order.
+
+    Raises `UserError` for a link that leads nowhere and for what is no regular file.
+    """
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.suffix in suffixes and not p.is_dir()}
+    for path in found.values():
+        if not path.is_file():
+            raise UserError("this is no file that can be read", "mend the link, or move it away", place=str(path))
+    return dict(sorted(found.items()))
+
+
+def data_hash(path: Path) -> str:
+    """SHA-256 of a dataset's file. Raises `UserError` if it cannot be read."""
+    try:
+        return hash_file(path)
+    except OSError as error:
+        cause = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        raise UserError(cause, "check the file and its permissions", place=str(path)) from error
+
+
 def hash_files(folder: Path, names: Iterable[str]) -> str:
     """SHA-256 over the sorted names and the contents of files below ``folder``; absent ones count as absent.
 
@@ -189,7 +218,8 @@ def hash_files(folder: Path, names: Iterable[str]) -> str:
 
 def _file_hash(folder: Path, name: str) -> str:
     try:
-        return hash_file(safe_path(folder, name))
+        path = safe_path(folder, name)
+        return hash_file(path) if path.is_file() else "absent"
     except (BadRecord, OSError, ValueError):
         return "absent"
 

@@ -17,6 +17,8 @@ from polysee.schema.sample import Turn
 from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
 from polysee.sources.fields import (
     LanguageTag,
+    data_hash,
+    files_below,
     full_field,
     hash_files,
     image_bytes,
@@ -28,7 +30,6 @@ from polysee.sources.fields import (
     text,
 )
 from polysee.sources.rows import Row, read_rows
-from polysee.store.fingerprint import hash_file
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -101,7 +102,7 @@ class HuggingFace:
         if not self._files:
             pinned = f"{self._params.path}@{self._params.revision}/{self._params.config}/{self._params.hub_split}"
             return [hashlib.sha256(pinned.encode()).hexdigest()]
-        hashes = [hash_file(path) for path in self._files.values()]
+        hashes = [data_hash(path) for path in self._files.values()]
         if self._folder is None or self._params.image is None:
             return hashes
         rows = (row for shard in self._files for row in self._rows(shard))
@@ -239,11 +240,11 @@ def _local_files(path: Path) -> dict[str, Path]:
         return {path.name: path}
     if not path.is_dir():
         return {}
-    found = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.suffix in _FORMATS}
+    found = files_below(path, _FORMATS)
     if not found:
         fix = f"set `path` to a folder with files that end in {', '.join(_FORMATS)}"
         raise UserError("no table is in this folder", fix, place=str(path))
-    return dict(sorted(found.items()))
+    return found
 
 
 def _check_hub(params: HuggingFaceParams) -> None:

@@ -11,9 +11,8 @@ from pydantic import model_validator
 
 from polysee.schema.errors import BadRecord, UserError
 from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
-from polysee.sources.fields import LanguageTag, hash_files, image_file, language_tag, record_id
+from polysee.sources.fields import LanguageTag, data_hash, files_below, hash_files, image_file, language_tag, record_id
 from polysee.sources.rows import Row, read_rows
-from polysee.store.fingerprint import hash_file
 
 
 class JsonParams(Params):
@@ -68,7 +67,7 @@ class JsonSource(ABC):
 
     def fingerprint_inputs(self) -> Sequence[str]:
         """Hashes of the JSON files, in the order of the shards."""
-        return [hash_file(path) for path in self._files.values()]
+        return [data_hash(path) for path in self._files.values()]
 
     def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
         """The records of one file, in order; a bad one becomes a `Reject` with its file and line."""
@@ -148,8 +147,8 @@ def _files(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         raise UserError("there is no such file or folder", "set `path` to a JSON or JSON-lines file, or to a folder",
                         place=str(path))  # fmt: skip
-    found = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.suffix in (".json", ".jsonl")}
+    found = files_below(path, (".json", ".jsonl"))
     if not found:
         raise UserError("no .json or .jsonl file is in this folder", "set `path` to the folder that holds them",
                         place=str(path))  # fmt: skip
-    return dict(sorted(found.items()))
+    return found

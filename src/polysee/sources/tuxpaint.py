@@ -148,7 +148,7 @@ def _drawn(data: bytes, size: int) -> bytes:
 
 
 def _root(given: str | None) -> Path:
-    fix = "install Debian's tuxpaint-stamps-default, or set `root` to a folder of stamps"
+    fix = "run scripts/debian-packages (Debian's tuxpaint-stamps-default), or set `root` to a folder of stamps"
     if given is not None:
         root = Path(given).expanduser()
         if not root.is_dir():

@@ -63,13 +63,34 @@ def user_errors(path: Path | str) -> Iterator[None]:
         raise found from error
 
 
+@contextmanager
+def full_disk_errors(path: Path | str) -> Iterator[None]:
+    """Turn a full disk, whatever library met it and however it says so, into a `UserError`; other errors pass."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        raise _full(str(path)) from error
+
+
+def _is_full(error: Exception) -> bool:
+    words = str(error).lower()
+    number = error.errno if isinstance(error, OSError) else None
+    return number in _FULL or "no space left on device" in words or "disk quota exceeded" in words
+
+
+def _full(path: str) -> UserError:
+    return UserError(
+        "the disk is full", "free some space and run the same command again: what is finished is kept", place=path
+    )
+
+
 def _explain(error: Exception, path: str) -> UserError | None:
+    if _is_full(error):
+        return _full(path)
     number = error.errno if isinstance(error, OSError) else None
     words = str(error).lower()
-    if number in _FULL or "no space left on device" in words or "disk quota exceeded" in words:
-        return UserError(
-            "the disk is full", "free some space and run the same command again: what is finished is kept", place=path
-        )
     refused = ("permission denied", "read-only file system", "not a directory")
     if number in _REFUSED or any(word in words for word in refused):
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split(",")[0]

@@ -1,46 +1,71 @@
-"""Checkpoints of a stage in progress: weights, optimizer and the number of finished steps, by torch's DCP."""
+"""Checkpoints of training in progress: weights, optimizer and the number of finished steps.
+
+Written by torch.distributed.checkpoint, so that every rank saves its own shards, into safetensors files: its usual
+storage keeps an index that is read by unpickling.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from polysee.store.atomic import crash_point, write_json
 
+_FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
+
 
 @dataclass(frozen=True, slots=True)
 class StageCheckpoints:
-    """Step checkpoints below one folder, the newest kept. A checkpoint counts once its ``done.json`` is there."""
+    """Step checkpoints below one folder, the newest kept.
+
+    A checkpoint counts once its ``done.json`` is there, and as long as all files that it names are, in full size.
+    """
 
     folder: Path
 
     def newest(self) -> tuple[int, Path] | None:
         """Finished steps and the folder of the newest whole checkpoint."""
-        whole = [path for path in self.folder.glob("step-*") if (path / "done.json").is_file()]
+        whole = [path for path in self.folder.glob("step-*") if _is_whole(path)]
         if not whole:
             return None
         last = max(whole, key=lambda path: int(path.name.removeprefix("step-")))
         return int(last.name.removeprefix("step-")), last
 
-    def save(self, step: int, model: Any, optimizer: torch.optim.Optimizer, *, main: bool) -> None:
+    def save(self, step: int, model: Any, optimizer: torch.optim.Optimizer, *, main: bool = True) -> None:
         """Save after ``step`` finished steps, then forget the older ones. Every rank calls it; ``main`` tidies up."""
         path = self.folder / f"step-{step:07d}"
         if main:
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
+        _fill(optimizer)
         crash_point()
-        weights, state = get_state_dict(model, optimizer)
-        save({"model": weights, "optimizer": state}, checkpoint_id=path)
+        with _single_process():
+            try:
+                save(_tensors(_state(model, optimizer)), storage_writer=_writer(path))
+            except CheckpointException as error:
+                # It is no `Exception`; what it gathered from the ranks are errors of writing.
+                raise OSError(str(error)) from error
         crash_point()
         if main:
-            write_json(path / "done.json", {"step": step})
+            sizes = {file.name: file.stat().st_size for file in sorted(path.iterdir())}
+            write_json(path / "done.json", {"step": step, "files": {**sizes}})
             for old in self.folder.glob("step-*"):
                 if old != path:
                     shutil.rmtree(old, ignore_errors=True)
@@ -50,8 +75,65 @@ class StageCheckpoints:
         found = self.newest()
         if found is None:
             return 0
-        weights, state = get_state_dict(model, optimizer)
-        target: dict[str, Any] = {"model": weights, "optimizer": state}
-        load(target, checkpoint_id=found[1])
-        set_state_dict(model, optimizer, model_state_dict=target["model"], optim_state_dict=target["optimizer"])
-        return found[0]
+        step, path = found
+        _fill(optimizer)
+        state = _state(model, optimizer)
+        # The tensors are loaded in place: names that share one tensor (a tied output layer) all see it.
+        with _single_process():
+            load(_tensors(state), storage_reader=HuggingFaceStorageReader(str(path)))
+        set_model_state_dict(model, state["model"])
+        set_optimizer_state_dict(model, optimizer, state["optimizer"], options=_FLAT)
+        return step
+
+
+def _writer(path: Path) -> HuggingFaceStorageWriter:
+    # Without `save_distributed` all ranks write one file, each over what another wrote.
+    return HuggingFaceStorageWriter(str(path), save_distributed=True)
+
+
+def _is_whole(path: Path) -> bool:
+    """A folder is not removed at once: what a kill left of one may still have its ``done.json``."""
+    done = path / "done.json"
+    if not done.is_file():
+        return False
+    sizes = json.loads(done.read_bytes())["files"]
+    return all((path / name).is_file() and (path / name).stat().st_size == size for name, size in sizes.items())
+
+
+def _fill(optimizer: torch.optim.Optimizer) -> None:
+    """Give AdamW the state it starts from where it has none yet: a part that no step has reached has no gradient."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.requires_grad and not optimizer.state[parameter]:
+                zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                # The fused kernel counts its steps on the device.
+                count = torch.zeros((), device=parameter.device if group["fused"] else None)
+                optimizer.state[parameter] = {"step": count, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+
+
+def _state(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Any]]:
+    return {
+        "model": dict(get_model_state_dict(model)),
+        "optimizer": dict(get_optimizer_state_dict(model, optimizer, options=_FLAT)),
+    }
+
+
+def _tensors(state: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What changes while training: all tensors once. Learning rates and the like follow from recipe and step."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    for kind, entries in state.items():
+        for name, value in entries.items():
+            if isinstance(value, torch.Tensor) and id(value) not in seen and value.data_ptr() not in seen:
+                found[f"{kind}.{name}"] = value
+                seen |= {id(value), value.data_ptr()}
+    return found
+
+
+class _single_process(warnings.catch_warnings):
+    """Quiet about there being one process only."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        return entered

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from polysee.schema.config import Config
 
 Part = Literal["vision", "connector", "language"]
+Precision = Literal["bf16", "fp32"]
 
 
 class StageConfig(Config):
@@ -16,7 +17,8 @@ class StageConfig(Config):
 
     ``train``: what is not frozen. ``learning_rate``: peak per part. ``max_tokens`` and ``max_tiles``: the two budgets
     of a pack. ``image_tiles``: most tiles that one image is cut into (the thumbnail comes on top). ``precision``: bf16
-    computes matrix products in bfloat16 over float32 weights. ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is
+    computes matrix products in bfloat16 over float32 weights. ``cache_vision``: compute a frozen encoder's features of
+    every tile once and keep them on disk while the stage runs. ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is
     square averaging (InternVL 2.5, section 3.4).
     """
 
@@ -33,7 +35,14 @@ class StageConfig(Config):
     clip_norm: float = Field(default=1.0, gt=0.0)
     loss_exponent: float = Field(default=0.5, ge=0.0, le=1.0)
     checkpoint_every: int = Field(default=100, ge=1)
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "bf16"
+    cache_vision: bool = False
+
+    @model_validator(mode="after")
+    def _frozen(self) -> StageConfig:
+        if self.cache_vision and "vision" in self.train:
+            raise ValueError("cache_vision keeps the features of a frozen encoder, but this stage trains `vision`")
+        return self
 
     @model_validator(mode="after")
     def _rates(self) -> StageConfig:

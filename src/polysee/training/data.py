@@ -15,6 +15,7 @@ from polysee.models.tiles import TilePolicy
 from polysee.packing.collate import PackBatch, PackedSample, collate
 from polysee.schema.sample import MediaRef, Sample
 from polysee.store.run import RunStore
+from polysee.training.features import FeatureCache, Report
 
 
 class PlannedData:
@@ -32,9 +33,27 @@ class PlannedData:
         self._packs: NDArray[np.int32] = table.column("pack").to_numpy()
         self._ids: list[str] = table.column("sample").to_pylist()
         self._samples = samples
+        self._languages = tuple(sorted({sample.language for sample in samples.values()}))
         self._media = store.media_table()
         self._encoder = encoder
         self._policy = policy
+        self._features: FeatureCache | None = None
+
+    def use_features(self, cache: FeatureCache, report: Report) -> None:
+        """Give the features of a frozen encoder in place of pixels; computes those that are not there yet."""
+        planned = dict.fromkeys(self._ids)
+        cache.build([m for i in planned for m in self._samples[i].media], self._media.read_many, report)
+        self._features = cache
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of the samples, sorted."""
+        return self._languages
+
+    def sample_ids(self, step: int) -> list[str]:
+        """The samples of one step, pack by pack."""
+        first, last = np.searchsorted(self._steps, [step, step + 1])
+        return self._ids[first:last]
 
     def batch(self, step: int, *, rank: int = 0, world: int = 1) -> PackBatch:
         """The packs of one step that a rank computes."""
@@ -43,6 +62,8 @@ class PlannedData:
         for row in range(first, last):
             packs.setdefault(int(self._packs[row]), []).append(self._packed(self._ids[row]))
         mine = [packs[number] for number in sorted(packs)][rank::world]
+        if self._features is not None:
+            return collate(mine, self._features.read, tile=self._policy.tile, pad_id=self._encoder.pad_id)
         shas = [m.sha256 for pack in mine for item in pack for m in item.sample.media]
         data = self._media.read_many(shas)
 

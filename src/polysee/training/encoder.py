@@ -1,12 +1,14 @@
 """Pre-trains the tiny vision encoder on microworld scenes by dense naming.
 
-Every patch says which concept covers it, and which coloured square lies there. Scenes are drawn from the training
+Every patch says which concept covers it, how many of that kind the picture holds, where the thing's centre lies, and
+which coloured square lies there: what a language model will want to know of it. Scenes are drawn from the training
 split's layouts with trained concepts alone; step *k* sees scenes that depend on the seed and *k* only, so that a run
 resumes exactly from its step number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,9 +22,11 @@ from torch import nn
 
 from polysee.models.compose import MEAN, STD
 from polysee.models.config import VisionConfig
+from polysee.schema.errors import UserError
 from polysee.sources.microworld.concepts import CONCEPTS, SQUARES
 from polysee.sources.microworld.layouts import LAYOUTS
 from polysee.sources.microworld.scenes import Scene, draw
+from polysee.training.checkpoint import StageCheckpoints
 from polysee.training.config import EncoderConfig
 from polysee.training.schedule import cosine
 
@@ -33,26 +37,36 @@ _ENCODER_STREAM = 7
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``pixels``: uint8 (n, side, side, 3); ``concepts`` and ``squares``: int64 (n, patches), 0 where there is none."""
+    """``pixels``: uint8 (n, side, side, 3). ``labels``: int64 (n, patches) by head; -1 where a head is not asked."""
 
     pixels: NDArray[np.uint8]
-    concepts: NDArray[np.int64]
-    squares: NDArray[np.int64]
+    labels: dict[str, NDArray[np.int64]]
+
+
+HEADS: dict[str, int] = {
+    "concept": len(CONCEPTS) + 1,
+    "square": len(SQUARES) + 1,
+    "count": 10,
+    "column": 8,
+    "row": 8,
+}
+"""Classes of each linear head; class 0 of the first two is "none"."""
+
+WEIGHTS: dict[str, float] = {"concept": 1.0, "square": 1.0, "count": 0.5, "column": 0.25, "row": 0.25}
 
 
 class DenseNaming(nn.Module):
-    """An InternViT with two linear heads on its patches."""
+    """An InternViT with linear heads on its patches."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.tower = vision_tower(config)
-        self.concepts = nn.Linear(config.hidden, len(CONCEPTS) + 1)
-        self.squares = nn.Linear(config.hidden, len(SQUARES) + 1)
+        self.heads = nn.ModuleDict({name: nn.Linear(config.hidden, classes) for name, classes in HEADS.items()})
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, 3, side, side) -> logits (n, patches, concepts + 1) and (n, patches, squares + 1)."""
+    def forward(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(n, 3, side, side) -> logits (n, patches, classes) by head."""
         features = self.tower(pixel_values=pixels).last_hidden_state[:, 1:]
-        return self.concepts(features), self.squares(features)
+        return {name: head(features) for name, head in self.heads.items()}
 
 
 def vision_tower(config: VisionConfig) -> Any:
@@ -80,23 +94,29 @@ def scene_batch(seed: int, step: int, count: int, config: VisionConfig) -> Batch
         layout = LAYOUTS[_TASKS[int(rng.integers(len(_TASKS)))]](rng, config.tile, False)
         drawn.append(layout.scenes[0])
     side = config.tile // config.patch
-    concepts = np.zeros((count, side * side), np.int64)
-    squares = np.zeros((count, side * side), np.int64)
+    labels = {
+        name: np.full((count, side * side), 0 if name in ("concept", "square") else -1, np.int64) for name in HEADS
+    }
     for row, scene in enumerate(drawn):
-        _label(scene, side, concepts[row], squares[row])
+        _label(scene, side, {name: label[row] for name, label in labels.items()})
     pixels = np.stack([np.asarray(draw(scene)) for scene in drawn])
-    return Batch(pixels, concepts, squares)
+    return Batch(pixels, labels)
 
 
-def _label(scene: Scene, side: int, concepts: NDArray[np.int64], squares: NDArray[np.int64]) -> None:
+def _label(scene: Scene, side: int, labels: dict[str, NDArray[np.int64]]) -> None:
     centres = (np.arange(side) + 0.5) / side
+    kinds = Counter(thing.concept for thing in scene.things)
     for thing in scene.things:
         across, down = np.abs(centres - thing.x), np.abs(centres - thing.y)
         if thing.square is not None:
             half = thing.size * 1.45 / 2
-            squares[np.outer(down < half, across < half).ravel()] = SQUARES.index(thing.square) + 1
+            labels["square"][np.outer(down < half, across < half).ravel()] = SQUARES.index(thing.square) + 1
         half = max(thing.size * 0.46, 0.5 / side)
-        concepts[np.outer(down < half, across < half).ravel()] = thing.concept + 1
+        covered = np.outer(down < half, across < half).ravel()
+        labels["concept"][covered] = thing.concept + 1
+        labels["count"][covered] = min(kinds[thing.concept], HEADS["count"] - 1)
+        labels["column"][covered] = min(int(thing.x * HEADS["column"]), HEADS["column"] - 1)
+        labels["row"][covered] = min(int(thing.y * HEADS["row"]), HEADS["row"] - 1)
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -106,15 +126,18 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def loss_of(model: DenseNaming, batch: Batch) -> tuple[torch.Tensor, float]:
-    """Mean cross-entropy over both heads, and the share of covered patches that are named rightly."""
-    concepts, squares = model(normalised(batch.pixels))
-    wanted, shades = torch.from_numpy(batch.concepts), torch.from_numpy(batch.squares)
-    weights = torch.full((concepts.shape[-1],), 1.0)
-    weights[0] = 0.2  # most patches are background; they would drown the names
-    loss = nn.functional.cross_entropy(concepts.flatten(0, 1), wanted.flatten(), weights)
-    loss = loss + nn.functional.cross_entropy(squares.flatten(0, 1), shades.flatten())
-    covered = wanted > 0
-    right = (concepts.argmax(-1) == wanted)[covered].float().mean().item()
+    """Weighted sum of the heads' cross-entropies, and the share of covered patches that are named rightly."""
+    logits = model(normalised(batch.pixels))
+    background = torch.ones(HEADS["concept"])
+    background[0] = 0.2  # most patches are background; they would drown the names
+    loss = torch.zeros(())
+    for name, values in logits.items():
+        wanted = torch.from_numpy(batch.labels[name])
+        weight = background if name == "concept" else None
+        each = nn.functional.cross_entropy(values.flatten(0, 1).float(), wanted.flatten(), weight, ignore_index=-1)
+        loss = loss + WEIGHTS[name] * each
+    named = torch.from_numpy(batch.labels["concept"])
+    right = (logits["concept"].argmax(-1) == named)[named > 0].float().mean().item()
     return loss, right
 
 
@@ -128,7 +151,7 @@ def train_encoder(
 ) -> Path:
     """Train, resuming from ``folder`` if it holds a checkpoint; returns the weights' safetensors (float16) path.
 
-    ``report`` is called with step, loss and accuracy. Raises `FloatingPointError` if the loss is not finite.
+    ``report`` is called with step, loss and accuracy. Raises `UserError` if the loss is not finite.
     """
     from safetensors.torch import save_file
 
@@ -138,13 +161,11 @@ def train_encoder(
     model = DenseNaming(vision)
     # Half of a step went into the fused attention's bfloat16 backward on CPU; over 65 tokens plain products win.
     model.tower.set_attn_implementation("eager")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    state, start = folder / "state.pt", 0
-    if state.is_file():
-        saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        start = int(saved["step"])
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    checkpoints = StageCheckpoints(folder / "steps")
+    start = checkpoints.restore(model, optimizer)
     with ThreadPoolExecutor(1) as drawer:
         upcoming = drawer.submit(scene_batch, seed, start, config.batch, vision)
         for step in range(start, config.steps):
@@ -155,16 +176,14 @@ def train_encoder(
             with torch.autocast("cpu", torch.bfloat16):
                 loss, right = loss_of(model, batch)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"the encoder's loss is {loss.item()} at step {step}")
+                raise UserError(f"the encoder's loss is {loss.item()} at step {step}", "lower encoder.learning_rate")
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             report(step, loss.item(), right)
-            if (step + 1) % config.checkpoint_every == 0:
-                saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-                with replacing(state) as path:
-                    torch.save(saved, path)
+            if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
+                checkpoints.save(step + 1, model, optimizer)
     path = folder / "vision.safetensors"
     weights = {name: value.half().contiguous() for name, value in model.tower.state_dict().items()}
     with replacing(path) as target:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from polysee.packing.collate import PackBatch
 from polysee.schema.errors import UserError
-from polysee.store.atomic import write_json
+from polysee.store.atomic import write_json, write_text
 from polysee.training.checkpoint import StageCheckpoints
 from polysee.training.config import Part, StageConfig
 from polysee.training.data import PlannedData
 from polysee.training.losses import response_weights
 from polysee.training.module import PackedLoss, to_device
 from polysee.training.schedule import cosine
+
+Losses = NDArray[np.float64]
 
 Report = Callable[[int, float], None]
 """Called with the finished steps and the step's loss."""
@@ -56,34 +60,42 @@ def train_stage(stage: StageRun, report: Report) -> None:
     """
     config = stage.config
     torch.use_deterministic_algorithms(True)
-    accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
+    # The precision is `_step`'s own: an Accelerator's is fixed for the process, but stages may differ in it. And a rank
+    # whose packs hold no picture does not reach the vision encoder.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
     if accelerator.device.type == "cpu":
         # On CPU most of a bfloat16 step went into the fused attention's backward; plain products are faster there.
         stage.model.set_attn_implementation("eager")
     stage.model.train()
     groups = _freeze(stage.model, config)
     module, optimizer = accelerator.prepare(
-        PackedLoss(stage.model), torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+        PackedLoss(stage.model),
+        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True),
     )
     checkpoints = StageCheckpoints(stage.folder / "steps")
     start = checkpoints.restore(module, optimizer)
-    _cut_log(stage.log, config.name, start)
-    world, rank = accelerator.num_processes, accelerator.process_index
+    world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
+    if main:
+        _cut_log(stage.log, config.name, start)
     began = time.monotonic()
-    with stage.log.open("a", encoding="utf-8") as log:
+    with stage.log.open("a", encoding="utf-8") if main else nullcontext() as log:
         batches = stage.data.batches(start, config.steps, rank=rank, world=world)
         for step, batch in enumerate(batches, start):
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * cosine(step, config.steps, config.warmup_steps)
             losses, loss = _step(accelerator, module, optimizer, batch, config)
             if not np.isfinite(loss):
-                _stop(stage, step, batch, loss)
-            row = _row(stage, step, batch, losses, loss)
+                _stop(stage, step, loss)
+            counts = torch.from_numpy(_counts(stage.data.languages, batch, losses)).to(accelerator.device)
+            row = _row(stage, step, accelerator.reduce(counts, "sum"), loss)
             row["seconds"] = round(time.monotonic() - began, 3)
-            log.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
+            if log:
+                log.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
-                log.flush()
-                checkpoints.save(step + 1, module, optimizer, main=accelerator.is_main_process)
+                if log:
+                    log.flush()
+                checkpoints.save(step + 1, module, optimizer, main=main)
             report(step + 1, loss)
     stage.model.eval()
 
@@ -100,10 +112,10 @@ def _freeze(model: Any, config: StageConfig) -> list[dict[str, Any]]:
 
 def _step(
     accelerator: Accelerator, module: Any, optimizer: Any, batch: PackBatch, config: StageConfig
-) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+) -> tuple[Losses, float]:
     """One optimizer step; the loss of each answer token of this rank, and the weighted mean over all ranks."""
     weights = torch.from_numpy(response_weights(batch.lengths, exponent=config.loss_exponent)).to(accelerator.device)
-    with accelerator.autocast():
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         losses = module(to_device(batch, accelerator.device))
     # Normalised over the global batch: gradients are averaged over ranks, hence the factor.
     total = accelerator.reduce(weights.sum(), "sum")
@@ -116,27 +128,32 @@ def _step(
     return losses.detach().double().cpu().numpy(), mean
 
 
-def _row(
-    stage: StageRun, step: int, batch: PackBatch, losses: np.ndarray[Any, Any], loss: float
-) -> dict[str, JsonValue]:
-    """One line of the log: all counts are of this step."""
-    by_language: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for owner, value in zip(batch.owners, losses, strict=True):
-        entry = by_language[batch.samples[owner].language]
-        entry[0] += float(value)
-        entry[1] += 1
+def _counts(languages: Sequence[str], batch: PackBatch, losses: Losses) -> Losses:
+    """float64 (languages + 2, 2), to be summed over ranks: loss and answer tokens of each language; in the last two
+    rows samples and tokens, answer tokens and tiles."""
+    found = np.zeros((len(languages) + 2, 2))
+    rows = np.array([languages.index(sample.language) for sample in batch.samples])[batch.owners]
+    np.add.at(found, rows, np.stack([losses, np.ones_like(losses)], axis=1))
+    found[-2:] = (len(batch.samples), batch.tokens), (len(batch.targets), len(batch.tiles))
+    return found
+
+
+def _row(stage: StageRun, step: int, counts: torch.Tensor, loss: float) -> dict[str, JsonValue]:
+    """One line of the log: all counts are of this step, whoever computed it."""
+    *by_language, (samples, tokens), (answer_tokens, tiles) = counts.tolist()
     languages: dict[str, JsonValue] = {
         tag: {"loss": round(total / count, 5), "tokens": int(count)}
-        for tag, (total, count) in sorted(by_language.items())
+        for tag, (total, count) in zip(stage.data.languages, by_language, strict=True)
+        if count
     }
     return {
         "stage": stage.config.name,
         "step": step,
         "loss": round(loss, 6),
-        "samples": len(batch.samples),
-        "tokens": batch.tokens,
-        "answer_tokens": len(batch.targets),
-        "tiles": len(batch.tiles),
+        "samples": int(samples),
+        "tokens": int(tokens),
+        "answer_tokens": int(answer_tokens),
+        "tiles": int(tiles),
         "learning_rate": {
             part: rate * cosine(step, stage.config.steps, stage.config.warmup_steps)
             for part, rate in stage.config.learning_rate.items()
@@ -149,19 +166,19 @@ def _cut_log(log: Path, stage: str, start: int) -> None:
     """Drop the lines of this stage that a killed process wrote after its last checkpoint."""
     if not log.is_file():
         return
-    kept = []
+    kept = ""
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # the last line of a killed process may be half a line
         if row["stage"] != stage or row["step"] < start:
-            kept.append(line + "\n")
-    log.write_text("".join(kept), encoding="utf-8")
+            kept += line + "\n"
+    write_text(log, kept)
 
 
-def _stop(stage: StageRun, step: int, batch: PackBatch, loss: float) -> None:
-    ids: list[JsonValue] = [sample.id for sample in batch.samples]
+def _stop(stage: StageRun, step: int, loss: float) -> None:
+    ids: list[JsonValue] = [*stage.data.sample_ids(step)]
     write_json(stage.folder / "not-finite.json", {"stage": stage.config.name, "step": step, "samples": ids})
     raise UserError(
         f"the loss of stage {stage.config.name!r} is {loss} at step {step}; its samples: {', '.join(map(str, ids[:8]))}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from polysee.models.compose import MEAN, STD
 from polysee.packing.collate import PackBatch
@@ -50,13 +52,25 @@ class PackedLoss(nn.Module):
 
     def forward(self, batch: DeviceBatch) -> torch.Tensor:
         """float32 (K,) cross-entropy of each answer token."""
-        pixels = normalise_on_device(batch.tiles) if len(batch.tiles) else None
         hidden = self.model.model(
             input_ids=batch.input_ids,
             position_ids=batch.position_ids,
-            pixel_values=pixels,
+            mm_encoder_outputs=self._visual(batch.tiles),
             attention_mask=None,
             use_cache=False,
         ).last_hidden_state
         logits = self.model.lm_head(hidden[batch.rows, batch.columns])
         return nn.functional.cross_entropy(logits.float(), batch.targets, reduction="none")
+
+    def _visual(self, tiles: torch.Tensor) -> dict[str, Any]:
+        """What the native class would compute from the tiles' pixels, also where their features are known already."""
+        if not len(tiles):
+            return {}
+        vlm = self.model.model
+        if tiles.dtype == torch.uint8:
+            return {"image": vlm.get_image_features(normalise_on_device(tiles), return_dict=True)}
+        side = math.isqrt(tiles.shape[1])
+        grid = tiles.float().reshape(len(tiles), side, side, -1)
+        grid = vlm.pixel_shuffle(grid, scale_factor=vlm.config.downsample_ratio)
+        visual = vlm.multi_modal_projector(grid.reshape(len(tiles), -1, grid.shape[-1]))
+        return {"image": BaseModelOutputWithPooling(pooler_output=visual)}

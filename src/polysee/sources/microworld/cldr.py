@@ -29,7 +29,7 @@ def root() -> Path:
             return folder
     raise UserError(
         "the Unicode CLDR is not installed",
-        "run `scripts/debian-packages` (or: apt-get install unicode-cldr-core)",
+        "run `scripts/debian-packages` (or: apt-get install --no-install-recommends unicode-cldr-core)",
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast, get_args
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from polysee.media.draw import draw_text
 from polysee.media.fonts import emoji_font
@@ -30,7 +30,7 @@ Task = Literal[
     "needle", "reading",
 ]  # fmt: skip
 _BY_TEXT = ("counting", "position", "absent")
-_SPLITS = ("train", "development", "scenes", "concepts", "pairs", "languages")
+_SPLITS = ("train", "development", "scenes", "concepts", "pairs", "languages", "abilities")
 
 
 class Languages(Config):
@@ -40,14 +40,22 @@ class Languages(Config):
     text: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _once(self) -> Languages:
+        tags = [*self.vision, *self.text, *self.none]
+        twice = sorted({tag for tag in tags if tags.count(tag) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands in it twice: a language is trained in one way")
+        return self
+
 
 class Counts(Config):
     """Questions for each task and language of a held-out split; 0 leaves the split out."""
 
     development: int = Field(default=0, ge=0)
     scenes: int = Field(default=100, ge=0)
-    other_tasks: int = Field(default=25, ge=0)
-    """In split ``scenes``, of the tasks that are not four-way."""
+    abilities: int = Field(default=25, ge=0)
+    """Of every task beside the five of split ``scenes``."""
     concepts: int = Field(default=50, ge=0)
     pairs: int = Field(default=50, ge=0)
     languages: int = Field(default=50, ge=0)
@@ -61,13 +69,26 @@ class MicroworldParams(Params):
     """
 
     languages: Languages
-    scenes: dict[Task, int]
+    scenes: dict[Task, Annotated[int, Field(ge=0)]]
     languages_per_scene: int = Field(default=1, ge=1)
     text_scenes: int = Field(default=0, ge=0)
     held_out_pairs: tuple[str, ...] = ()
     evaluation: Counts = Counts()
     side: int = Field(default=96, ge=32, le=1024)
     turns: int = Field(default=4, ge=1)
+
+    @field_validator("held_out_pairs")
+    @classmethod
+    def _names_what_is_trained(cls, pairs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # A pair that is misspelt would hold nothing out, and nobody would see it.
+        languages: Languages | None = info.data.get("languages")
+        for pair in pairs:
+            task, _, language = pair.partition(":")
+            if task not in get_args(Task):
+                raise ValueError(f"{pair!r} is no task:language; the tasks are {', '.join(get_args(Task))}")
+            if languages is not None and language not in languages.vision:
+                raise ValueError(f"{pair!r} is no task:language: {language!r} is not among languages.vision")
+        return pairs
 
 
 class Microworld:
@@ -125,10 +146,12 @@ class Microworld:
         counts, by_text = self.params.evaluation, task.endswith("_text")
         if split == "train":
             return self.params.text_scenes if by_text else self.params.scenes.get(cast(Task, task), 0)
-        if split == "scenes":
-            return counts.scenes if task in FOUR_WAY else counts.other_tasks
+        if split == "abilities":
+            return 0 if task in FOUR_WAY else counts.abilities
         if by_text:
             return 0
+        if split == "scenes":
+            return counts.scenes if task in FOUR_WAY else 0
         if split == "pairs":
             return counts.pairs if any(t == task for t, _ in self._pairs) else 0
         if split == "concepts":
