@@ -42,7 +42,8 @@ def table(run: Path) -> str:
         "",
         f"Mean over languages and tasks {macro['four_way']:.3f} (95% interval {macro['four_way_low']:.3f} to "
         f"{macro['four_way_high']:.3f}); the lowest language is `{worst}` with {trained[worst]['value']:.2f} "
-        f"({trained[worst]['low']:.2f} to {trained[worst]['high']:.2f}). All steps took {minutes:.1f} minutes on two cores.",
+        f"({trained[worst]['low']:.2f} to {trained[worst]['high']:.2f}). All steps took {minutes:.1f} minutes on two "
+        "cores.",
     ]
     return "\n".join(lines)
 

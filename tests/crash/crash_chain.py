@@ -47,8 +47,11 @@ def verify_in_a_fork(folder: Path) -> None:
     """As `save.verify_reload`, which starts a Python of its own for what takes this a tenth of a second."""
     child = os.fork()
     if child == 0:
-        problem = verify.problem(folder)
-        os._exit(1 if problem else 0)
+        problem: str | None = "it could not be tried"
+        try:
+            problem = verify.problem(folder)
+        finally:
+            os._exit(1 if problem else 0)
     if os.waitpid(child, 0)[1]:
         raise UserError(f"{folder} does not load as it was", "look at its files")
 

@@ -6,6 +6,7 @@ from polysee.engines.data_steps import ScoreStep, SelectStep, SourceStep, Transf
 from polysee.engines.model_steps import EncoderStep, EvaluateStep, PlanStep, ReportStep, TokenizerStep, TrainStep
 from polysee.engines.step import Step
 from polysee.recipe.models import Recipe
+from polysee.training.config import StageConfig
 
 
 def build_steps(recipe: Recipe) -> list[Step]:
@@ -23,9 +24,10 @@ def build_steps(recipe: Recipe) -> list[Step]:
         steps.append(TokenizerStep(recipe.tokenizer, after=last))
         last = steps[-1].name
     if recipe.model and recipe.stages:
-        repeats = tuple((source.name, source.repeat) for source in recipe.sources)
         plans = [
-            PlanStep(stage, recipe.model, recipe.mix.temperature, repeats, recipe.seed + index, after=last)
+            PlanStep(
+                stage, recipe.model, recipe.mix.temperature, _repeats(recipe, stage), recipe.seed + index, after=last
+            )
             for index, stage in enumerate(recipe.stages)
         ]
         steps += plans
@@ -40,6 +42,10 @@ def build_steps(recipe: Recipe) -> list[Step]:
     if recipe.report and recipe.sources:
         steps.append(ReportStep(recipe.report.gallery, after=last))
     return steps
+
+
+def _repeats(recipe: Recipe, stage: StageConfig) -> tuple[tuple[str, float], ...]:
+    return tuple((source.name, stage.repeat.get(source.name, source.repeat)) for source in recipe.sources)
 
 
 def _data(recipe: Recipe) -> list[Step]:

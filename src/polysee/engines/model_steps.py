@@ -138,6 +138,8 @@ class PlanStep:
         repeats = np.zeros(len(samples), np.int64)
         source_of = np.array([s.origins[0].source for s in samples])
         for source, factor in self.repeats:
+            if not factor:
+                continue
             rows = np.flatnonzero(source_of == source)
             repeats[rows] = repeat_counts(len(rows), factor, seed=self.seed, name=source, ids=[ids[i] for i in rows])
         return Pool(

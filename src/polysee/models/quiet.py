@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -12,8 +13,9 @@ def no_bars() -> Iterator[None]:
 
     polysee shows its own progress, and loading a small checkpoint is not worth a line. Warnings and errors still show.
     """
-    from transformers.utils import logging
+    from transformers import utils
 
+    logging: Any = utils.logging
     if not logging.is_progress_bar_enabled():
         yield
         return

@@ -35,7 +35,7 @@ def cross_findings(tree: Any) -> list[Finding]:
     """What is wrong between the sections of a recipe's tree, whatever else is wrong with it."""
     if not isinstance(tree, dict):
         return []
-    return [*_names(tree), *_needs(tree), *_packs(tree), *_evaluation(tree)]
+    return [*_names(tree), *_needs(tree), *_repeats(tree), *_packs(tree), *_evaluation(tree)]
 
 
 def entries(tree: Any, section: str) -> list[tuple[int, dict[str, Any]]]:
@@ -77,6 +77,16 @@ def _needs(tree: dict[str, Any]) -> Iterator[Finding]:
         for other in needed:
             if tree.get(other) in (None, []):
                 yield Finding(keys, f"this needs a `{other}` section", f"add `{other}:` to the recipe")
+
+
+def _repeats(tree: dict[str, Any]) -> Iterator[Finding]:
+    names = [str(entry.get("name")) for _, entry in entries(tree, "sources")]
+    for index, stage in entries(tree, "stages"):
+        repeat = stage.get("repeat")
+        for name in repeat if isinstance(repeat, dict) else ():
+            if name not in names:
+                fix = f"the sources are {', '.join(names)}"
+                yield Finding(("stages", index, "repeat", name), f"no source is called `{name}`", fix)
 
 
 def _packs(tree: dict[str, Any]) -> Iterator[Finding]:

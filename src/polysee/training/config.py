@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,8 @@ Precision = Literal["bf16", "fp32"]
 class StageConfig(Config):
     """One stage of training. Budgets are counted in steps, never in seconds.
 
-    ``train``: what is not frozen. ``learning_rate``: peak per part. ``max_tokens`` and ``max_tiles``: the two budgets
+    ``train``: what is not frozen. ``repeat``: repeat factors of sources that are other than theirs in this stage; 0
+    leaves a source out. ``learning_rate``: peak per part. ``max_tokens`` and ``max_tiles``: the two budgets
     of a pack. ``image_tiles``: most tiles that one image is cut into (the thumbnail comes on top). ``precision``: bf16
     computes matrix products in bfloat16 over float32 weights. ``cache_vision``: compute a frozen encoder's features of
     every tile once and keep them on disk while the stage runs. ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is
@@ -25,6 +26,7 @@ class StageConfig(Config):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     train: tuple[Part, ...] = Field(min_length=1)
     steps: int = Field(ge=1)
+    repeat: dict[str, Annotated[float, Field(ge=0.0, le=4.0)]] = Field(default_factory=dict)
     packs_per_step: int = Field(default=4, ge=1)
     max_tokens: int = Field(default=1024, ge=32)
     max_tiles: int = Field(default=16, ge=1)
