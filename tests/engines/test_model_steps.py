@@ -15,7 +15,10 @@ import pytest
 import polysee
 from polysee.engines.build import build_steps
 from polysee.engines.local import explain, run_steps
+from polysee.engines.model_steps import PlanStep
 from polysee.evaluation.predictions import read_predictions
+from polysee.recipe.load import load_recipe
+from polysee.schema import UserError
 from polysee.store.run import RunStore
 from tiny_chain import CHAIN, chain, log_rows
 
@@ -179,3 +182,11 @@ def test_a_changed_threshold_trains_on_what_is_left(run: Path, tmp_path: Path) -
     assert {row["language"] for row in scores["tasks"]} == {"en", "ar", "uk"}
     assert all("zh" not in row["languages"] for row in log_rows(folder / "train.jsonl"))
     assert RunStore.open_read_only(folder).count() == RunStore.open_read_only(run).count()
+
+
+def test_a_stage_can_weigh_the_sources_in_its_own_way() -> None:
+    recipe = load_recipe(CHAIN, ["stages.warm.repeat={world: 0.5}"])
+    plans = {step.stage.name: step.repeats for step in build_steps(recipe) if isinstance(step, PlanStep)}
+    assert plans == {"warm": (("world", 0.5),), "full": (("world", 1.0),)}
+    with pytest.raises(UserError, match="no source is called `nowhere`"):
+        load_recipe(CHAIN, ["stages.warm.repeat={nowhere: 1}"])

@@ -161,9 +161,7 @@ def train_encoder(
     model = DenseNaming(vision)
     # Half of a step went into the fused attention's bfloat16 backward on CPU; over 65 tokens plain products win.
     model.tower.set_attn_implementation("eager")
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     checkpoints = StageCheckpoints(folder / "steps")
     start = checkpoints.restore(model, optimizer)
     with ThreadPoolExecutor(1) as drawer:

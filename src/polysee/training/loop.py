@@ -71,7 +71,7 @@ def train_stage(stage: StageRun, report: Report) -> None:
     groups = _freeze(stage.model, config)
     module, optimizer = accelerator.prepare(
         PackedLoss(stage.model),
-        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True),
+        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay),
     )
     checkpoints = StageCheckpoints(stage.folder / "steps")
     start = checkpoints.restore(module, optimizer)
