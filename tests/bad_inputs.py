@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from PIL import Image
 
 from polysee.media.frames import write_video
@@ -64,6 +65,12 @@ def quarters(colours: Sequence[Any] = QUARTERS, mode: str = "RGB", size: tuple[i
         left, top = number % 2 * width, number // 2 * height
         image.paste(colour, (left, top, left + width, top + height))
     return image
+
+
+def grey_16_bits(*values: int) -> Image.Image:
+    """Four quarters of these values."""
+    corners = np.array(values, np.uint16).reshape(2, 2)
+    return Image.fromarray(corners.repeat(12, axis=0).repeat(20, axis=1))
 
 
 def png_header(width: int, height: int) -> bytes:

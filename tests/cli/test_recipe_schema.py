@@ -17,7 +17,7 @@ def test_each_part_brings_its_parameters(command: Command) -> None:
     done = command("recipe-schema")
     assert done.returncode == 0
     schema = json.loads(done.stdout)
-    assert set(schema["required"]) == {"name", "sources"}
+    assert set(schema["required"]) == {"name"}
     assert schema["additionalProperties"] is False
     for config, registry in (("SourceConfig", sources), ("TransformConfig", transforms), ("ScoreConfig", scores)):
         step = schema["$defs"][config]

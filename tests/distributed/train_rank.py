@@ -1,6 +1,6 @@
-"""One rank of a stage of the tiny chain: ``train_rank.py RUN FOLDER STOP_AT [PLAN]``; torchrun's variables say which.
+"""One rank of a stage of the tiny chain: ``train_rank.py RUN FOLDER STOP_AT PLAN``; torchrun's variables say which.
 
-Ends without any clean-up after STOP_AT steps. Prints the hash of the weights of a rank that reached the end.
+Ends without any clean-up after STOP_AT steps, and prints the hash of its weights before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_model
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -19,25 +18,21 @@ from polysee.training.loop import train_stage
 from tiny_chain import Planned
 
 
-def main(run: Path, folder: Path, stop_at: int, plan: Path | None) -> None:
+def main(run: Path, folder: Path, stop_at: int, plan: Path) -> None:
     torch.set_num_threads(1)
     stage = Planned(run).stage(folder, plan)
 
     def report(done: int, loss: float) -> None:
         if done == stop_at:
-            stage.log.touch()
+            digest = hashlib.sha256()
+            for name, value in sorted(stage.model.state_dict().items()):
+                digest.update(name.encode() + value.numpy().tobytes())
+            print(torch.distributed.get_world_size(), digest.hexdigest(), flush=True)
+            torch.distributed.barrier()
             os._exit(9)
 
     train_stage(stage, report)
-    state = {name: value.contiguous() for name, value in stage.model.state_dict().items()}
-    digest = hashlib.sha256()
-    for name, value in sorted(state.items()):
-        digest.update(name.encode() + value.numpy().tobytes())
-    print(digest.hexdigest(), flush=True)
-    if torch.distributed.get_rank() == 0:
-        save_model(stage.model, str(folder / "weights.safetensors"))
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]) if len(sys.argv) > 4 else None)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))

@@ -14,6 +14,7 @@ import pytest
 from polysee.schema import UserError
 from polysee.store import atomic
 from polysee.store.atomic import (
+    full_disk_errors,
     make_folder,
     replacing,
     sweep,
@@ -77,6 +78,23 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors_of_the_system_become_errors_for_people(error: Exception, message: str) -> None:
     with pytest.raises(UserError, match=message), user_errors("/data/run"):
         raise error
+
+
+class _Library(Exception):
+    """As safetensors and tokenizers have: no `OSError`."""
+
+
+@pytest.mark.parametrize(
+    "error", [_Library("I/O error: No space left on device (os error 28)"), OSError(errno.ENOSPC, "whatever")]
+)
+def test_full_disk_in_the_words_of_any_library(error: Exception) -> None:
+    with pytest.raises(UserError, match="/data/run: the disk is full"), full_disk_errors("/data/run"):
+        raise error
+
+
+def test_full_disk_only() -> None:
+    with pytest.raises(PermissionError), full_disk_errors("/data/run"):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_other_errors_pass() -> None:

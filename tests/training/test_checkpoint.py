@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
+from traceback import StackSummary
 from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
+from torch.distributed.checkpoint.api import CheckpointException
 
 from polysee.training.checkpoint import StageCheckpoints
 from polysee.training.loop import train_stage
@@ -119,3 +122,14 @@ def test_files_are_safetensors_and_json_alone(planned: Planned, tmp_path: Path) 
             names |= set(held.keys())
     assert {name.split(".")[0] for name in names} == {"model", "optimizer"}
     assert any("vision_tower" in name and name.endswith("exp_avg_sq") for name in names)
+
+
+def test_full_disk_is_an_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: Any, **options: Any) -> None:
+        raise CheckpointException("write", {0: (OSError(errno.ENOSPC, "No space left on device"), StackSummary())})
+
+    monkeypatch.setattr("polysee.training.checkpoint.save", full)
+    checkpoints = StageCheckpoints(tmp_path)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoints.save(1, *made(0))
+    assert checkpoints.newest() is None

@@ -12,7 +12,6 @@ from polysee.models.compose import MEAN, STD
 from polysee.models.quiet import no_bars
 from polysee.models.tiles import MAX_FRAMES, TilePolicy
 from polysee.schema.errors import UserError
-from polysee.store.atomic import write_json
 from polysee.store.folders import publish_folder
 
 PROBE = "reload-probe.safetensors"
@@ -109,6 +108,6 @@ def _save_processor(policy: TilePolicy, tokens_per_tile: int, folder: Path) -> N
         "do_sample_frames": True,
     }
     joined = {"processor_class": "InternVLProcessor", "image_seq_length": tokens_per_tile}
-    write_json(folder / "preprocessor_config.json", json.loads(json.dumps(image)))
-    write_json(folder / "video_preprocessor_config.json", json.loads(json.dumps(video)))
-    write_json(folder / "processor_config.json", json.loads(json.dumps(joined)))
+    files = {"preprocessor_config": image, "video_preprocessor_config": video, "processor_config": joined}
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

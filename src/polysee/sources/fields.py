@@ -14,6 +14,7 @@ from polysee.media.decode import MAX_IMAGE_BYTES
 from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import IMAGE_MARK, Turn
 from polysee.sources.base import MediaBlob
+from polysee.sources.rows import unreadable
 from polysee.store.fingerprint import hash_file
 from polysee.text.languages import canonical, is_known, language
 from polysee.text.normalise import nfc
@@ -201,8 +202,7 @@ def data_hash(path: Path) -> str:
     try:
         return hash_file(path)
     except OSError as error:
-        cause = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        raise UserError(cause, "check the file and its permissions", place=str(path)) from error
+        raise unreadable(path, error) from error
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> str:

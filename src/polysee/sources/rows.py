@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from polysee.schema.errors import BadRecord
+from polysee.schema.errors import BadRecord, UserError
 
 _CHUNK = 1 << 20
 _LONGEST = 64 << 20
@@ -30,7 +30,21 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     A line that is not UTF-8, not JSON or not an object yields a row with an error and reading goes on. In an array
     the records before a fault are good, and those after it cannot be found: the row with the error says so.
+    Raises `UserError` if the file itself cannot be read.
     """
+    try:
+        yield from _read(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """What to say of a dataset's file that the system does not give."""
+    cause = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    return UserError(cause, "check the file and its permissions", place=str(path))
+
+
+def _read(path: Path) -> Iterator[Row]:
     with path.open("rb") as stream:
         start = stream.read(_CHUNK).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
