@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import polysee
+from export_run import make_run, sample
 from polysee.engines.build import build_steps
 from polysee.engines.local import explain, run_steps
-from polysee.engines.model_steps import PlanStep
+from polysee.engines.model_steps import PlanStep, kept_samples, training_samples
 from polysee.evaluation.predictions import read_predictions
 from polysee.recipe.load import load_recipe
 from polysee.schema import UserError
+from polysee.sources.base import EVALUATION_ONLY
 from polysee.store.run import RunStore
 from tiny_chain import CHAIN, chain, log_rows
 
@@ -27,7 +30,7 @@ PLANS = ["tokenizer", "pack-warm", "pack-full"]
 STEPS = [*DATA, "encoder", *PLANS, "train-warm", "train-full", "evaluate", "report"]
 ROW = {
     "task", "language", "metric", "split", "baseline", "n", "value", "low", "high", "chance", "unparsed",
-    "wrong_language", "seen",
+    "wrong_language", "seen", "held_in",
 }  # fmt: skip
 
 
@@ -190,3 +193,56 @@ def test_a_stage_can_weigh_the_sources_in_its_own_way() -> None:
     assert plans == {"warm": (("world", 0.5),), "full": (("world", 1.0),)}
     with pytest.raises(UserError, match="no source is called `nowhere`"):
         load_recipe(CHAIN, ["stages.warm.repeat={nowhere: 1}"])
+
+
+TWO_SOURCES = """
+name: two
+sources:
+  - {name: old, use: llava, params: {path: a.json, images: ., language: ar}}
+  - {name: new, use: llava, params: {path: b.json, images: ., language: ar}}
+tokenizer: {vocabulary: 512}
+model: {vision: {hidden: 32, heads: 2, layers: 1, tile: 32}, language: {hidden: 32, heads: 2, kv_heads: 1, layers: 1}}
+stages:
+  - {name: one, train: [connector], steps: 1, warmup_steps: 0, repeat: {}, learning_rate: {connector: 1.0e-3}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("repeat", "expected"),
+    [
+        ("{old: 0}", {"both": 1, "new": 1}),
+        ("{new: 0}", {"both": 1, "old": 1}),
+        ("{old: 3, new: 2}", {"both": 3, "old": 3, "new": 2}),
+    ],
+)
+def test_a_sample_of_two_sources_goes_by_the_one_repeated_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat: str, expected: dict[str, int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "i.png")
+    for file, own in (("a", "old"), ("b", "new")):
+        records = [
+            {"id": name, "image": "i.png", "conversations": [
+                {"from": "human", "value": f"<image>\nما هذا؟ {name}"}, {"from": "gpt", "value": "قطة"}]}
+            for name in ("both", own)
+        ]  # fmt: skip
+        (tmp_path / f"{file}.json").write_text(json.dumps(records), encoding="utf-8")
+    (tmp_path / "r.yaml").write_text(TWO_SOURCES.replace("repeat: {}", f"repeat: {repeat}"), encoding="utf-8")
+    steps = build_steps(load_recipe(tmp_path / "r.yaml"))
+    (plan,) = (step for step in steps if isinstance(step, PlanStep))
+    with RunStore(tmp_path / "run") as store:
+        run_steps(steps[: steps.index(plan)], store, workers=0)
+        pool = plan._pool(store)
+        samples = {sample.id: sample for sample in kept_samples(store, "train")}
+    found = {samples[i].turns[0].input.split()[-1]: n for i, n in zip(pool.ids, pool.repeats.tolist(), strict=True)}
+    assert {name: count for name, count in found.items() if count} == expected
+
+
+def test_what_is_for_evaluation_only_trains_nothing(tmp_path: Path) -> None:
+    told = sample("sw", ("Hii ni nini?", "paka"), tags=(EVALUATION_ONLY,))
+    with pytest.raises(UserError, match="for evaluation only") as error:
+        training_samples(RunStore.open_read_only(make_run(tmp_path / "a", [told], [])))
+    assert told.id in error.value.cause
+    held_out = sample("sw", ("Hii ni nini?", "paka"), tags=(EVALUATION_ONLY,), split="test")
+    mine = sample("sw", ("Hii ni nini?", "mbwa"))
+    assert training_samples(RunStore.open_read_only(make_run(tmp_path / "b", [held_out, mine], []))) == [mine]

@@ -32,9 +32,10 @@ def test_user_error_of_a_worker_reaches_the_user(tmp_path: Path, workers: int) -
     assert (caught.value.cause, caught.value.fix, caught.value.place) == ("the archive is locked", "unlock it", "s1")
 
 
-def test_defect_of_a_worker_shows_its_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_defect_of_a_worker_shows_its_traceback(tmp_path: Path, workers: int) -> None:
     with pytest.raises(WorkerFailed, match=r"(?s)shard 's1' of demo.*polysee_fakes.py.*a defect of the source"):
-        run(tmp_path, 2, raise_in="s1")
+        run(tmp_path, workers, raise_in="s1")
 
 
 def test_finished_units_are_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

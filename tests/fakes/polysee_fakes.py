@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar
@@ -15,6 +15,9 @@ from PIL import Image
 
 from polysee.schema import UserError
 from polysee.schema.sample import MediaRef, Origin, Sample, Turn, make_sample
+from polysee.services.base import ChatMessage, ChatRequest, Failure
+from polysee.services.config import Role
+from polysee.services.open import Services
 from polysee.sources.base import MediaBlob, Reject, SourceRecord
 from polysee.sources.base import Params as BaseParams
 from polysee.transforms.base import Failed, Made, ReadMedia
@@ -145,6 +148,44 @@ class Double:
         )
         made_from = tuple(replace(origin, parent=sample.id, step="double") for origin in sample.origins)
         return Made(replace(copy, origins=made_from), (MediaBlob(data),))
+
+
+class AskParams(BaseParams):
+    """``service``: the chat model that is asked."""
+
+    service: str
+    judges: tuple[str, ...] = ()
+
+
+class Ask:
+    """Each sample with the answer of a chat model in place of its own."""
+
+    Params: ClassVar[type[BaseParams]] = AskParams
+    version: ClassVar[int] = 1
+    service_kinds: ClassVar[Mapping[str, Role]] = {"service": "chat", "judges": "quality"}
+    calls_per_sample: ClassVar[float] = 1.0
+
+    def __init__(self, params: AskParams, *, seed: int, services: Services) -> None:
+        self.chat = services.chat(params.service)
+
+    def apply(self, samples: Iterable[Sample], read_media: ReadMedia) -> Iterator[Made | Failed]:
+        inputs = list(samples)
+        asked = [ChatRequest((ChatMessage("user", sample.turns[0].output),)) for sample in inputs]
+        for sample, answer in zip(inputs, self.chat.ask(asked), strict=True):
+            if isinstance(answer, Failure):
+                yield Failed(sample, answer.reason, answer.detail)
+                continue
+            made = make_sample(
+                task=sample.task,
+                language=sample.language,
+                turns=(Turn("", answer.text),),
+                origin=replace(
+                    sample.origin, parent=sample.id, step="ask", service=self.chat.name, model=self.chat.model
+                ),
+                media=sample.media,
+                tags=sample.tags,
+            )
+            yield Made(made)
 
 
 class LettersParams(BaseParams):

@@ -203,7 +203,7 @@ GOLDEN = {
     ),
     "two documents": (
         "name: x\n---\nname: y\n",
-        "r.yaml:2:1: a second document starts here\nhint: a recipe is one document: remove the `---`",
+        "r.yaml:2:1: a second document starts here\nhint: the file is one document: remove the `---`",
     ),
     "a merge key": (
         "<<: {seed: 1}\n" + HEAD,
@@ -343,7 +343,7 @@ def test_dump_reads_back_equal_also_by_yaml_1_1(tmp_path: Path) -> None:
     ),
 )  # fmt: skip
 def test_any_recipe_survives_dump_and_parse(where: str, values: object) -> None:
-    from polysee.recipe.document import parse
+    from polysee.schema.document import parse
 
     source = {"name": "a", "use": "llava", "params": {"value": values}}
     tree = {"name": "x", "sources": [source], "select": [{"name": "s", "where": where}]}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polysee.recipe.load import load_recipe
-from polysee.recipe.secrets import looks_secret
 from polysee.schema.errors import UserError
+from polysee.schema.secrets import looks_secret
 
 SAMPLE = Path(__file__).parent.parent / "data" / "recipe.yaml"
 

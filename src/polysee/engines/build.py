@@ -49,10 +49,13 @@ def _repeats(recipe: Recipe, stage: StageConfig) -> tuple[tuple[str, float], ...
 
 
 def _data(recipe: Recipe) -> list[Step]:
-    tolerance = recipe.tolerance
+    tolerance, services = recipe.tolerance, recipe.services
     return [
         *(SourceStep(s.name, s.use, s.params, recipe.seed, tolerance=tolerance) for s in recipe.sources),
-        *(TransformStep(t.name, t.use, t.params, recipe.seed, tolerance=tolerance) for t in recipe.transforms),
-        *(ScoreStep(s.name, s.use, s.params, tolerance=tolerance) for s in recipe.scores),
+        *(
+            TransformStep(t.name, t.use, t.params, recipe.seed, tolerance=tolerance, services=services)
+            for t in recipe.transforms
+        ),
+        *(ScoreStep(s.name, s.use, s.params, tolerance=tolerance, services=services) for s in recipe.scores),
         *(SelectStep(s.name, s.where) for s in recipe.select),
     ]

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,11 +19,13 @@ from polysee.engines.reading import Part, SourceJob, TransformJob, kept_mask
 from polysee.engines.resolve import StoredPart
 from polysee.engines.rows import RowsWork
 from polysee.engines.scoring import Scored, ScoreJob, output_schema
+from polysee.engines.services import StepServices
 from polysee.engines.staging import StagePlace
 from polysee.engines.step import StepContext, StepOutcome, Versions
 from polysee.engines.tally import Tally
 from polysee.schema.arrow import SAMPLE_SCHEMA
 from polysee.schema.errors import UserError
+from polysee.services.config import ServiceConfig
 from polysee.store import tables
 from polysee.store.manifest import Manifest
 from polysee.store.run import KEEP, lance_complaint
@@ -85,7 +87,10 @@ class SourceStep:
 
 @dataclass(frozen=True)
 class TransformStep:
-    """Makes none, one or many samples of each kept one; ``use`` names the transform in its registry."""
+    """Makes none, one or many samples of each kept one; ``use`` names the transform in its registry.
+
+    ``services``: those of the recipe.
+    """
 
     name: str
     use: str
@@ -93,22 +98,26 @@ class TransformStep:
     seed: int = 0
     tolerance: float = DEFAULT_TOLERANCE
     after: str | None = None
+    services: tuple[ServiceConfig, ...] = ()
     verb: str = field(default="transform", init=False)
     version: int = field(default=1, init=False)
 
     def parameters(self) -> JsonValue:
         """What to do to the samples."""
-        return _parameters(self.use, self.params, transforms.get(self.use), {"seed": self.seed})
+        more: Params = {"seed": self.seed, **self._services().parameters()}
+        return _parameters(self.use, self.params, transforms.get(self.use), more)
 
     def external_inputs(self) -> Sequence[str]:
         """Hashes of the files that come with the transform, if it has any (instruction pools)."""
-        made = Part(self.use, _text(self.params), self.seed).transform()
+        made = Part(self.use, _text(self.params), self.seed, self._services().spec()).transform()
         return tuple(made.fingerprint_inputs()) if hasattr(made, "fingerprint_inputs") else ()
 
     def run(self, context: StepContext) -> StepOutcome:
-        """Transform every fragment. Raises `UserError` where more samples fail than the tolerance allows."""
-        previous = _previous(context, self.name)
-        part = Part(self.use, _text(self.params), self.seed)
+        """Transform every fragment. Raises `UserError` where more samples fail than the tolerance allows, and before
+        the first of them where a service is not there."""
+        previous, services, run_path = _previous(context, self.name), self._services(), context.store.path
+        before = services.probe(run_path)
+        part = Part(self.use, _text(self.params), self.seed, services.spec(run_path))
         jobs = [
             TransformJob(
                 part=part,
@@ -122,24 +131,32 @@ class TransformStep:
         ]
         schema = tables.open_at(context.store.samples_path).schema
         work = RowsWork(context, self.name, self.verb, self.tolerance)
-        return work.run(jobs, "fragments", schema, stored=(), appends=False)
+        outcome = work.run(jobs, "fragments", schema, stored=(), appends=False)
+        return replace(outcome, summary=outcome.summary + services.summary(run_path, before))
+
+    def _services(self) -> StepServices:
+        return StepServices(self.services, transforms.get(self.use), self.params)
 
 
 @dataclass(frozen=True)
 class ScoreStep:
-    """Adds the columns that a score declares; ``use`` names it in its registry. Rows that fail get null."""
+    """Adds the columns that a score declares; ``use`` names it in its registry. Rows that fail get null.
+
+    ``services``: those of the recipe.
+    """
 
     name: str
     use: str
     params: Params = field(default_factory=dict)
     tolerance: float = DEFAULT_TOLERANCE
     after: str | None = None
+    services: tuple[ServiceConfig, ...] = ()
     verb: str = field(default="score", init=False)
     version: int = field(default=1, init=False)
 
     def parameters(self) -> JsonValue:
         """What to compute."""
-        return _parameters(self.use, self.params, scores.get(self.use), {})
+        return _parameters(self.use, self.params, scores.get(self.use), self._services().parameters())
 
     def external_inputs(self) -> Sequence[str]:
         """None: a score reads the run alone."""
@@ -147,19 +164,24 @@ class ScoreStep:
 
     def run(self, context: StepContext) -> StepOutcome:
         """Score every fragment. Raises `UserError` where its input is missing or too many rows fail."""
-        previous = _previous(context, self.name)
+        previous, services = _previous(context, self.name), self._services()
         columns = output_schema(scores.get(self.use))
         self._check_columns(tables.open_at(context.store.samples_path).schema)
+        before = services.probe(context.store.path)
         entries = self._score(context)
         tally = Tally(count for entry in entries for count in entry.counts)
         self._check_failures(tally, [example for entry in entries for example in entry.examples])
         version = tables.publish_columns(context.store.samples_path, [entry.fragment for entry in entries], columns)
         summary = f"{tally.total('out'):,} scored, {tally.total('unknown'):,} unknown, {tally.total('failed'):,} failed"
+        summary += services.summary(context.store.path, before)
         return StepOutcome(tally.rows(self.name, self.verb), summary, versions=_versions(version, previous))
+
+    def _services(self) -> StepServices:
+        return StepServices(self.services, scores.get(self.use), self.params)
 
     def _score(self, context: StepContext) -> list[Scored]:
         journal = Journal(context.folder, "score", Scored, context.store.warn)
-        part = Part(self.use, _text(self.params), None)
+        part = Part(self.use, _text(self.params), None, self._services().spec(context.store.path))
         entries: dict[int, Scored] = {}
         jobs: list[tuple[int, ScoreJob]] = []
         stored = _stored(context)

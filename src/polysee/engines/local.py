@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from pydantic import JsonValue
 from rich.console import Console
 
 import polysee
+from polysee.engines.outdated import drop, drop_folders, remove_outdated
 from polysee.engines.pool import WorkerPool
 from polysee.engines.progress import Progress
 from polysee.engines.step import Step, StepContext, StepOutcome
-from polysee.schema.errors import UserError
+from polysee.schema.errors import MissingData, UserError
 from polysee.store import tables
-from polysee.store.atomic import crash_point, full_disk_errors, make_folder
+from polysee.store.atomic import full_disk_errors, make_folder
 from polysee.store.fingerprint import fingerprint
 from polysee.store.manifest import DATA_VERBS, Manifest
 from polysee.store.run import RunStore
@@ -24,6 +24,7 @@ from polysee.store.run import RunStore
 COMMITTED = "committed"
 NEVER_RAN = "never ran"
 INPUT_CHANGED = "input changed"
+NOT_HERE = "its files are not here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +56,28 @@ class _Due:
 
 
 def explain(steps: Sequence[Step], store: RunStore) -> list[StepPlan]:
-    """For each step, whether it will run and why. Changes nothing; ``store`` may be open read-only."""
-    return [StepPlan(due.step.name, due.step.verb, due.runs, due.why) for due in _assess(steps, store)]
+    """For each step, whether it will run and why. Changes nothing; ``store`` may be open read-only.
+
+    Files of a dataset may be missing here, where a run would stop.
+    """
+    return [StepPlan(due.step.name, due.step.verb, due.runs, due.why) for due in _assess(steps, store, strict=False)]
 
 
 def run_steps(steps: Sequence[Step], store: RunStore, *, workers: int, console: Console | None = None) -> None:
     """Bring the run to the state that ``steps`` describe: skip what is committed, do the rest in order.
 
     The result does not depend on ``workers`` (0 works in this process), nor on how often the run was killed on the
-    way. Manifests of steps that are not in ``steps`` are removed. Raises `UserError` for what the user can mend;
-    everything that was finished is kept.
+    way. What was made by steps that are not in ``steps``, or that differ there, is removed first. Raises `UserError`
+    for what the user can mend; everything else that was finished is kept.
     """
     if not store.writable:
         raise RuntimeError("run_steps needs a store that was opened for writing")
     progress = Progress(console)
-    names = {step.name for step in steps}
-    store.manifests.remove(lambda file, name: name not in names)
-    _drop_folders(store.path / "journal", keep=names)
+    dues = _assess(steps, store)
+    remove_outdated(store, {due.step.name: due.fingerprint for due in dues})
     changed = False
     with WorkerPool(workers) as pool:
-        for due in _assess(steps, store):
+        for due in dues:
             if due.step.verb not in DATA_VERBS:
                 # Training needs the memory; a later step that wants workers starts them anew.
                 pool.close()
@@ -106,8 +109,11 @@ class StepContextMaker:
         return StepContext(self.store, due_fingerprint, self.workers, self.progress, folder, self.pool, previous)
 
 
-def _assess(steps: Sequence[Step], store: RunStore) -> list[_Due]:
-    """Every step with its fingerprint and the reason why it runs or does not. Reads, never writes."""
+def _assess(steps: Sequence[Step], store: RunStore, *, strict: bool = True) -> list[_Due]:
+    """Every step with its fingerprint and the reason why it runs or does not. Reads, never writes.
+
+    Raises `MissingData` for a dataset that is not there, or with ``strict`` false gives that as the reason.
+    """
     found: dict[str, _Due] = {}
     data_runs = False
     before = ""
@@ -119,10 +125,16 @@ def _assess(steps: Sequence[Step], store: RunStore) -> list[_Due]:
         if after and after not in found:
             raise UserError(f"the step {step.name!r} comes after {after!r}, which is no earlier step", "name one")
         previous = found[after].fingerprint if after else ""
-        parameters, inputs = step.parameters(), tuple(step.external_inputs())
+        missing = ""
+        try:
+            parameters, inputs = step.parameters(), tuple(step.external_inputs())
+        except MissingData:
+            if strict:
+                raise
+            parameters, inputs, missing = step.parameters(), (), NOT_HERE
         mark = fingerprint(step.name, step.version, parameters, [step.verb, previous, *inputs])
         due = _Due(index, step, mark, previous, parameters, inputs, manifests.get(step.name), COMMITTED)
-        why = _why(due, store)
+        why = missing or _why(due, store)
         if why == COMMITTED and data_runs and step.verb in DATA_VERBS:
             why = INPUT_CHANGED
         found[step.name] = replace(due, why=why)
@@ -167,12 +179,12 @@ def _run(due: _Due, steps: Sequence[Step], store: RunStore, shared: StepContextM
         _restore(store, previous)
     scratch = store.path / "journal" / step.name
     folder = make_folder(scratch / due.fingerprint[:16])
-    _drop_folders(scratch, keep={folder.name})
+    drop_folders(scratch, keep={folder.name})
     with full_disk_errors(store.path):
         outcome = step.run(shared.make(due.fingerprint, folder, previous))
     store.manifests.write(_manifest(due, outcome))
     # Only now: what was done before a kill here would be lost together with its journal.
-    _drop(scratch)
+    drop(scratch)
     if outcome.summary:
         shared.progress.say(f"{_label(step)}: {outcome.summary}")
 
@@ -181,7 +193,7 @@ def _skip(due: _Due, store: RunStore, progress: Progress) -> None:
     assert due.manifest is not None
     if due.manifest.index != due.index:
         store.manifests.write(replace(due.manifest, index=due.index))
-    _drop(store.path / "journal" / due.step.name)
+    drop(store.path / "journal" / due.step.name)
     progress.say(f"{_label(due.step)}: {COMMITTED}")
 
 
@@ -233,21 +245,6 @@ def _tidy(store: RunStore) -> None:
     tables.tidy(store.samples_path, {m.samples for m in held if m.samples is not None})
     tables.tidy(store.media_path, {m.media for m in held if m.media is not None})
     tables.tidy(store.rejects_path, {m.rejects for m in held if m.rejects is not None})
-
-
-def _drop_folders(path: Path, *, keep: set[str]) -> None:
-    if path.is_dir():
-        for child in path.iterdir():
-            if child.name not in keep:
-                _drop(child)
-
-
-def _drop(path: Path) -> None:
-    if path.is_dir():
-        crash_point()
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _is_file_name(name: str) -> bool:

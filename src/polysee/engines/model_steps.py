@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,15 @@ def kept_samples(store: RunStore, split: str) -> list[Sample]:
     kept = store.kept()
     where = f"({kept}) AND {wanted}" if kept else wanted
     return [sample for batch in store.sample_batches(where=where) for sample in from_table(batch)]
+
+
+def training_samples(store: RunStore) -> list[Sample]:
+    """The kept samples of the training split. Raises `UserError` where one of them is for evaluation only."""
+    from polysee.transforms.translate import refuse_evaluation_only
+
+    samples = kept_samples(store, "train")
+    refuse_evaluation_only(samples)
+    return samples
 
 
 def load_tokenizer(store: RunStore) -> Any:
@@ -57,19 +66,23 @@ class TokenizerStep:
         from polysee.models.tokenizer import train_tokenizer
 
         texts: set[str] = set()
-        for sample in kept_samples(context.store, "train"):
+        for sample in training_samples(context.store):
             texts.add(sample.instruction)
             for turn in sample.turns:
                 texts.update((turn.input, turn.output))
         tokenizer = train_tokenizer(sorted(texts), self.config.vocabulary)
         publish_folder(context.store.path / "tokenizer", tokenizer.save_pretrained)
         summary = f"{len(tokenizer):,} entries from {len(texts):,} distinct texts"
-        return StepOutcome(summary=summary, outputs=("tokenizer/tokenizer.json",))
+        return StepOutcome(summary=summary, outputs=("tokenizer", "tokenizer/tokenizer.json"))
 
 
 @dataclass(frozen=True)
 class PlanStep:
-    """Plans a stage: order, packs and steps, before a pixel is read."""
+    """Plans a stage: order, packs and steps, before a pixel is read.
+
+    ``repeats``: the repeat factor of each source. A sample that several sources hold is counted to the one with the
+    largest factor, the first of equals.
+    """
 
     stage: StageConfig
     model: ModelConfig
@@ -78,7 +91,7 @@ class PlanStep:
     seed: int
     after: str | None = None
     verb: str = field(default="pack", init=False)
-    version: int = field(default=1, init=False)
+    version: int = field(default=3, init=False)
 
     @property
     def name(self) -> str:
@@ -110,7 +123,12 @@ class PlanStep:
         pool = self._pool(context.store)
         budget = Budget(stage.steps, stage.packs_per_step, stage.max_tokens, stage.max_tiles)
         table = plan_stage(
-            pool, budget, temperature=self.temperature, seed=self.seed, hidden=self.model.language.hidden
+            pool,
+            budget,
+            temperature=self.temperature,
+            seed=self.seed,
+            hidden=self.model.language.hidden,
+            stage=stage.name,
         )
         folder = make_folder(context.store.path / "plans")
         sweep(folder)
@@ -131,13 +149,14 @@ class PlanStep:
 
         policy = TilePolicy(self.model.vision.tile, self.stage.image_tiles)
         encoder = PromptEncoder(load_tokenizer(store), self.model.tokens_per_tile)
-        samples = kept_samples(store, "train")
+        samples = training_samples(store)
         tiles = [[policy.count(m) for m in s.media] for s in samples]
         tokens = [len(encoder.encode(s, t).input_ids) for s, t in zip(samples, tiles, strict=True)]
         ids = [s.id for s in samples]
         repeats = np.zeros(len(samples), np.int64)
-        source_of = np.array([s.origins[0].source for s in samples])
-        for source, factor in self.repeats:
+        factors = dict(self.repeats)
+        source_of = np.array([_most_repeated(s, factors) for s in samples])
+        for source, factor in factors.items():
             if not factor:
                 continue
             rows = np.flatnonzero(source_of == source)
@@ -149,6 +168,12 @@ class PlanStep:
             tiles=np.array([sum(t) for t in tiles], np.int64),
             repeats=repeats,
         )
+
+
+def _most_repeated(sample: Sample, factors: Mapping[str, float]) -> str:
+    """The source of a sample with the largest repeat factor; of equals the first in the recipe."""
+    sources = {origin.source for origin in sample.origins}
+    return max((name for name in factors if name in sources), key=factors.__getitem__, default="")
 
 
 @dataclass(frozen=True)
@@ -191,6 +216,7 @@ class TrainStep:
         from transformers import AutoModelForImageTextToText
 
         from polysee.models.compose import compose
+        from polysee.models.device import best_device
         from polysee.models.prompt import PromptEncoder
         from polysee.models.quiet import no_bars
         from polysee.models.save import save_hub_folder
@@ -208,8 +234,10 @@ class TrainStep:
                 model = AutoModelForImageTextToText.from_pretrained(
                     store.path / "checkpoints" / self.start, local_files_only=True
                 )
+        # Where it trains, so that the features of a frozen encoder are computed there as well.
+        model = model.to(best_device())
         encoder = PromptEncoder(tokenizer, self.model.tokens_per_tile)
-        samples = {s.id: s for s in kept_samples(store, "train")}
+        samples = {s.id: s for s in training_samples(store)}
         data = PlannedData(store.path / "plans" / f"{stage.name}.arrow", samples, store, encoder, policy)
         if stage.cache_vision:
             cache = FeatureCache(context.folder / "features", policy, model.model.vision_tower, stage.precision)
@@ -225,9 +253,11 @@ class TrainStep:
                 task.set_done(done)
 
             train_stage(run, report)
-        save_hub_folder(model, tokenizer, policy, store.path / "checkpoints" / stage.name)
+        # Its logits are compared with those of a fresh process, which computes on the CPU.
+        folder = f"checkpoints/{stage.name}"
+        save_hub_folder(model.cpu(), tokenizer, policy, store.path / folder)
         summary = f"{stage.steps:,} steps, {sum(p.numel() for p in model.parameters()):,} parameters"
-        return StepOutcome(summary=summary, outputs=(f"checkpoints/{stage.name}/model.safetensors",))
+        return StepOutcome(summary=summary, outputs=(folder, f"{folder}/model.safetensors"))
 
 
 @dataclass(frozen=True)
@@ -289,7 +319,7 @@ class EvaluateStep:
     name: str = "evaluate"
     after: str | None = None
     verb: str = field(default="evaluate", init=False)
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
 
     def parameters(self) -> JsonValue:
         return {**self.config.model_dump(mode="json"), "seed": self.seed}
@@ -299,14 +329,12 @@ class EvaluateStep:
 
     def run(self, context: StepContext) -> StepOutcome:
         """Write ``predictions.lance`` as answers come, then ``scores.json``."""
-        import torch
-
         from polysee.evaluation.predictions import read_predictions
         from polysee.evaluation.run import Subject, evaluate
-        from polysee.evaluation.scores import build_scores, training_exposure, write_scores
+        from polysee.evaluation.scores import build_scores, exposure, write_scores
         from polysee.inference.checkpoint import load_checkpoint
+        from polysee.models.device import deterministic
 
-        torch.use_deterministic_algorithms(True)
         store = context.store
         loaded = load_checkpoint(store.path / "checkpoints" / self.stage.name)
         policy = TilePolicy(self.model.vision.tile, self.stage.image_tiles)
@@ -317,9 +345,10 @@ class EvaluateStep:
 
         subject = Subject(loaded.model, loaded.encoder, loaded.normalisation, read_tiles)
         path = store.path / "predictions.lance"
-        with context.progress.task(self.name, None, "units") as task:
+        samples = kept_samples(store, "held-out")
+        with deterministic(), context.progress.task(self.name, None, "units") as task:
             evaluate(
-                kept_samples(store, "held-out"),
+                samples,
                 self.config,
                 subject,
                 path=path,
@@ -328,9 +357,12 @@ class EvaluateStep:
                 progress=task.set_done,
             )
         predictions = read_predictions(path)
-        columns = ["language", "split", "media", *store.keep_columns()]
-        seen = training_exposure(store.sample_batches(columns, store.kept()))
-        scores, macro = build_scores(predictions, seen, resamples=self.config.resamples, seed=self.seed)
+        columns = ["language", "split", "media", "origins", *store.keep_columns()]
+        had = exposure(store.sample_batches(columns, store.kept()))
+        held_in = {task: had.has(s for s in samples if s.task == task) for task in {s.task for s in samples}}
+        scores, macro = build_scores(
+            predictions, had.seen, resamples=self.config.resamples, seed=self.seed, held_in=held_in
+        )
         write_scores(store.path / "scores.json", scores, macro)
         four_way = macro.get("four_way")
         summary = f"{len(predictions):,} answers" + (f", macro four-way {four_way:.3f}" if four_way is not None else "")

@@ -127,14 +127,14 @@ class WorkerPool:
     ) -> None:
         """Run numbered jobs; ``done(number, result)`` is called in this process as each ends, in no fixed order.
 
-        As many jobs are under way as there are workers. A `UserError` of a job is raised here; any other exception
-        becomes `WorkerFailed`; a worker that dies becomes a `UserError` that names its unit. In all these cases the
+        As many jobs are under way as there are workers. A `UserError` of a job is raised here; any other exception of
+        one becomes `WorkerFailed`; a worker that dies becomes a `UserError` that names its unit. In all these cases the
         other workers are ended first.
         """
         link = _Inline(claim, advance)
         if self._limit == 0:
             for number, job in jobs:
-                done(number, job.run(link))
+                done(number, _run_here(job, link))
             return
         try:
             self._run(deque(jobs), done, link)
@@ -179,6 +179,15 @@ class WorkerPool:
                 raise error
             case _Broken(trace):
                 raise WorkerFailed(f"a worker failed on {job.unit}:\n{trace}")
+
+
+def _run_here(job: Job[Result], link: Link) -> Result:
+    try:
+        return job.run(link)
+    except UserError:
+        raise
+    except Exception as error:
+        raise WorkerFailed(f"a worker failed on {job.unit}:\n{traceback.format_exc()}") from error
 
 
 def _death(worker: _Worker, unit: str) -> UserError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from polysee.engines.staging import PASSING, Staged, StagePlace, StageWriter
 from polysee.schema.arrow import SAMPLE_COLUMNS, SAMPLE_SCHEMA, from_table
 from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import Origin, Sample, make_sample
+from polysee.services.open import NO_SERVICES, ServicesSpec
+from polysee.services.use import service_kinds
 from polysee.sources.base import Reject, Source, SourceRecord
 from polysee.store import tables
 from polysee.store.media import MediaTable
@@ -29,12 +31,14 @@ from polysee.transforms.base import Failed, Made, Transform
 class Part:
     """A registered part of a recipe as plain data: built anew in each worker, never sent as code.
 
-    ``params``: its parameters as JSON text. ``seed``: `None` for parts that take none (scores).
+    ``params``: its parameters as JSON text. ``seed``: `None` for parts that take none (scores). ``services``: what a
+    part that declares ``service_kinds`` is given.
     """
 
     use: str
     params: str
     seed: int | None
+    services: ServicesSpec = NO_SERVICES
 
     def build(self, kind: Any) -> Any:
         """An instance of the class ``kind``. Raises `UserError` if the parameters do not fit it."""
@@ -44,7 +48,10 @@ class Part:
             first = error.errors()[0]
             at = ".".join(str(part) for part in first["loc"])
             raise UserError(f"{self.use}: {at or 'params'}: {first['msg'].lower()}", "mend it in the recipe") from error
-        return kind(params) if self.seed is None else kind(params, seed=self.seed)
+        more: dict[str, Any] = {} if self.seed is None else {"seed": self.seed}
+        if service_kinds(kind):
+            more["services"] = self.services.open()
+        return kind(params, **more)
 
     def source(self) -> Source:
         made: Source = self.build(sources.get(self.use))
@@ -106,6 +113,8 @@ class SourceJob:
         except ValueError as error:
             # Also text with lone surrogates, which cannot be hashed nor stored.
             raise BadRecord("invalid-sample", str(error)) from error
+        if record.origins:
+            sample = replace(sample, origins=(*sample.origins, *record.origins))
         for ref, info, data in media:
             writer.keep(ref, info, data)
         writer.row(sample, number, record.language)

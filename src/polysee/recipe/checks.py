@@ -3,15 +3,19 @@ not hide theirs."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from polysee import scores, transforms
 from polysee.models.config import ModelConfig
-from polysee.recipe.document import child
 from polysee.recipe.problems import Keys
+from polysee.schema.document import child
+from polysee.services.config import ROLES, Role
+from polysee.services.use import used_names
 from polysee.training.config import StageConfig
 
 _Section = TypeVar("_Section", StageConfig, ModelConfig)
@@ -35,7 +39,14 @@ def cross_findings(tree: Any) -> list[Finding]:
     """What is wrong between the sections of a recipe's tree, whatever else is wrong with it."""
     if not isinstance(tree, dict):
         return []
-    return [*_names(tree), *_needs(tree), *_repeats(tree), *_packs(tree), *_evaluation(tree)]
+    return [
+        *_names(tree),
+        *_services(tree),
+        *_needs(tree),
+        *_repeats(tree),
+        *_packs(tree),
+        *_evaluation(tree),
+    ]
 
 
 def entries(tree: Any, section: str) -> list[tuple[int, dict[str, Any]]]:
@@ -60,6 +71,43 @@ def _names(tree: dict[str, Any]) -> Iterator[Finding]:
                 cause = f"the name `{name}` is taken by an entry of `{seen[name]}`"
                 yield Finding(keys, cause, "give every source, transform, score, select and stage a name of its own")
             seen.setdefault(name, section)
+
+
+def _services(tree: dict[str, Any]) -> Iterator[Finding]:
+    roles: dict[str, Role] = {}
+    for index, entry in entries(tree, "services"):
+        name, role = entry.get("name"), ROLES.get(str(entry.get("kind")))
+        if isinstance(name, str) and name in roles:
+            yield Finding(("services", index, "name"), f"another service is called `{name}`", "give it another name")
+        elif isinstance(name, str) and role is not None:
+            roles[name] = role
+    for section, registry in (("transforms", transforms), ("scores", scores)):
+        for index, entry in entries(tree, section):
+            params = entry.get("params", {})
+            if entry.get("use") not in registry.names() or not isinstance(params, dict):
+                continue
+            for place, name, role in used_names(registry.get(entry["use"]), params):
+                # A service that is wrong in itself is reported elsewhere.
+                if roles.get(name) != role and name not in _named_wrongly(tree):
+                    yield _no_service((section, index, "params", *place), name, role, roles)
+
+
+def _no_service(keys: Keys, name: str, role: Role, roles: dict[str, Role]) -> Finding:
+    fitting = [other for other, its in roles.items() if its == role]
+    kinds = " or ".join(kind for kind, its in ROLES.items() if its == role)
+    if name in roles:
+        cause = f"the service `{name}` is for {roles[name]}, and this wants one for {role}"
+    else:
+        cause = f"no service is called `{name}`"
+    near = difflib.get_close_matches(name, fitting, n=1)
+    if near:
+        return Finding(keys, cause, f"did you mean `{near[0]}`?")
+    named = f"name one of {', '.join(fitting)}" if fitting else f"add one of kind {kinds} to `services:`"
+    return Finding(keys, cause, named)
+
+
+def _named_wrongly(tree: dict[str, Any]) -> set[str]:
+    return {str(entry.get("name")) for _, entry in entries(tree, "services") if str(entry.get("kind")) not in ROLES}
 
 
 def _needs(tree: dict[str, Any]) -> Iterator[Finding]:

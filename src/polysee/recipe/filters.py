@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from polysee import scores
 from polysee.recipe.checks import entries
-from polysee.recipe.document import Document
-from polysee.recipe.messages import nearest
 from polysee.recipe.problems import Problem
 from polysee.schema.arrow import SAMPLE_SCHEMA
+from polysee.schema.document import Document
 from polysee.schema.errors import UserError
+from polysee.schema.messages import nearest
 from polysee.store.tables import lance
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from polysee.recipe.document import Document
 from polysee.recipe.problems import Keys, Problem
-from polysee.recipe.secrets import HIDDEN, looks_secret
+from polysee.schema.document import Document
+from polysee.schema.secrets import HIDDEN, looks_secret
 
 _SECRET_FIELD = re.compile(
     r"(^|_)(api_?key|access_?key|secret|secret_?key|password|passwd|credentials?|authorization"

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from polysee import scores, sources, transforms
 from polysee.recipe.checks import cross_findings, entries
-from polysee.recipe.document import Document, parse
 from polysee.recipe.filters import filter_problems
 from polysee.recipe.hiding import hide_secrets
-from polysee.recipe.messages import show, translate
 from polysee.recipe.models import CROSS_ERROR, Recipe
 from polysee.recipe.overrides import apply_overrides
 from polysee.recipe.problems import Place, Problem, RecipeError
+from polysee.schema.document import Document, parse
 from polysee.schema.errors import UserError
+from polysee.schema.messages import show, translate
 
 MAX_BYTES = 1 << 20
 """A recipe of more than one MiB is some other file."""

@@ -16,6 +16,7 @@ from polysee.mixture.config import MixConfig
 from polysee.models.config import ModelConfig, TokenizerConfig
 from polysee.recipe.checks import cross_findings
 from polysee.schema.config import Config
+from polysee.services.config import ServiceConfig
 from polysee.sources.base import Params
 from polysee.training.config import EncoderConfig, StageConfig
 
@@ -91,13 +92,15 @@ class Recipe(Config):
     """One run, from data to a measured checkpoint.
 
     ``name``: of the run's directory. ``seed``: of everything that is drawn. ``workers``: processes on this machine;
-    never changes a result. ``tolerance``: the largest share of a step's records that may fail.
+    never changes a result. ``tolerance``: the largest share of a step's records that may fail. ``services``: models
+    that steps call by their names.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=100)
     seed: int = Field(default=0, ge=0, lt=2**32)
     workers: int = Field(default=2, ge=1, le=1024)
     tolerance: float = Field(default=0.01, ge=0.0, le=1.0)
+    services: tuple[ServiceConfig, ...] = ()
     sources: tuple[SourceConfig, ...] = ()
     transforms: tuple[TransformConfig, ...] = ()
     scores: tuple[ScoreConfig, ...] = ()

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from polysee.recipe.document import Document, has, parse
 from polysee.recipe.problems import Keys, Place, Problem, RecipeError
-from polysee.recipe.secrets import HIDDEN, looks_secret
+from polysee.schema.document import Document, has, parse
+from polysee.schema.secrets import HIDDEN, looks_secret
 
 _FORM = "write --set key.key=value, for instance --set stages.align.steps=5"
 

@@ -29,6 +29,10 @@ def _rebuild(kind: type[UserError], cause: str, fix: str, place: str | None) -> 
     return kind(cause, fix, place=place)
 
 
+class MissingData(UserError):
+    """Files of a dataset are not on this machine. A run stops there; a plan can go on with what is known of them."""
+
+
 class MissingExtra(UserError):
     """An optional dependency is not installed."""
 

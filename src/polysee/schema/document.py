@@ -1,4 +1,4 @@
-"""A recipe's text as plain values, with the line and column of each of them. YAML 1.2, core schema."""
+"""A YAML text as plain values, with the line and column of each of them. YAML 1.2, core schema."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from polysee.recipe.problems import Keys, Place, Problem, RecipeError
+from polysee.schema.problems import FileError, Keys, Place, Problem
 
 MAX_VALUES = 100_000
-"""More values than this are an alias bomb, not a recipe."""
+"""More values than this are an alias bomb, not a file that a person wrote."""
 
 MAX_DEPTH = 50
 
@@ -89,22 +89,22 @@ def has(node: Any, key: str | int) -> bool:
 def parse(text: str, file: str, *, fixed_place: bool = False) -> Document:
     """The values of a YAML text. ``fixed_place``: every place is just ``file`` (for ``--set``).
 
-    Raises `RecipeError` where the text is no YAML at all.
+    Raises `FileError` where the text is no YAML at all.
     """
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        raise RecipeError([_syntax(error, text, file, fixed_place)]) from None
+        raise FileError([_syntax(error, text, file, fixed_place)]) from None
     except ReaderError as error:
         before = text[: error.position]
         place = Place(file) if fixed_place else Place(file, before.count("\n") + 1, _column(before))
         cause = f"the control character U+{ord(text[error.position]):04X} has no place in YAML"
-        raise RecipeError([Problem(place, (), cause, "delete it")]) from None
+        raise FileError([Problem(place, (), cause, "delete it")]) from None
     except (YAMLError, TypeError, ValueError, RecursionError) as error:
         # ruamel lets a few broken texts through to errors of its own making, without a place.
         place = Place(file) if fixed_place else Place(file, 1, 1)
         fix = "check the indentation, and that every `key:` has one value"
-        raise RecipeError([Problem(place, (), f"this is not valid YAML ({type(error).__name__})", fix)]) from None
+        raise FileError([Problem(place, (), f"this is not valid YAML ({type(error).__name__})", fix)]) from None
     builder = _Builder(file, fixed_place)
     value = None if node is None else builder.build(node, ())
     return Document(file, value, builder.keys, builder.values, tuple(builder.problems))
@@ -146,10 +146,10 @@ class _Builder:
         place = self._place(node)
         if id(node) in self._open or self._count > MAX_VALUES:
             cause = "an alias refers to itself" if id(node) in self._open else f"more than {MAX_VALUES:,} values"
-            raise RecipeError([Problem(place, keys, cause, "write the values out instead of using aliases")])
+            raise FileError([Problem(place, keys, cause, "write the values out instead of using aliases")])
         if len(keys) > MAX_DEPTH:
             cause = f"more than {MAX_DEPTH} levels inside each other"
-            raise RecipeError([Problem(place, (), cause, "close the brackets, or flatten it")])
+            raise FileError([Problem(place, (), cause, "close the brackets, or flatten it")])
         # The mark of an empty value is that of the next token, often on a later line: its key stands better for it.
         if not (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
             self.values[keys] = place
@@ -222,7 +222,7 @@ def _syntax(error: MarkedYAMLError, text: str, file: str, fixed_place: bool) -> 
     if "\t" in around and "\\t" in cause:
         return Problem(place, (), "a tab cannot indent YAML", "use spaces")
     if "another document" in cause:
-        return Problem(place, (), "a second document starts here", "a recipe is one document: remove the `---`")
+        return Problem(place, (), "a second document starts here", "the file is one document: remove the `---`")
     if "mapping values are not allowed" in cause:
         fix = "indent this line like its neighbours, or put quotes around a value that holds `: `"
         return Problem(place, (), "a `key: value` cannot stand here", fix)

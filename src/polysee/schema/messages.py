@@ -1,4 +1,4 @@
-"""Says pydantic's errors in the words of someone who writes a recipe."""
+"""Says pydantic's errors in the words of someone who writes a recipe or a task."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from polysee.recipe.document import Document, child, has
-from polysee.recipe.problems import Keys, Problem
+from polysee.schema.document import Document, child, has
+from polysee.schema.problems import Keys, Problem
 
 Schema = Mapping[str, Any]
 """A JSON schema as pydantic writes it."""
@@ -20,7 +20,7 @@ _TYPE_NAMES = {"string": "text", "boolean": "true or false", "null": "nothing", 
 
 
 def translate(error: ValidationError, schema: Schema, document: Document, base: Keys = ()) -> list[Problem]:
-    """One problem for each place that ``error`` speaks of. ``base``: where the validated part stands in the recipe;
+    """One problem for each place that ``error`` speaks of. ``base``: where the validated part stands in the file;
     ``schema``: the JSON schema of that part's model."""
     problems: dict[Keys, Problem] = {}
     for detail in error.errors(include_url=False):
@@ -44,11 +44,15 @@ def resolve(schema: Schema, node: Schema) -> Schema:
             return node
 
 
-def lookup(schema: Schema, keys: Keys) -> Schema:
-    """The schema of the value at ``keys``; ``{}`` where the schema says nothing about it."""
+def lookup(schema: Schema, keys: Keys, tree: Any = None) -> Schema:
+    """The schema of the value at ``keys``; ``{}`` where the schema says nothing about it.
+
+    ``tree``: the value that the schema is of; it says which branch of a union told apart by a key is meant.
+    """
     node: Schema = schema
     for key in keys:
-        node = resolve(schema, node)
+        node = _branch(schema, resolve(schema, node), tree)
+        tree = child(tree, key)
         if isinstance(key, int):
             prefix = node.get("prefixItems", ())
             found = prefix[key] if key < len(prefix) else node.get("items")
@@ -60,9 +64,18 @@ def lookup(schema: Schema, keys: Keys) -> Schema:
     return node
 
 
-def known_keys(schema: Schema, keys: Keys) -> list[str]:
-    """The keys that the mapping at ``keys`` may have."""
-    node = resolve(schema, lookup(schema, keys))
+def _branch(schema: Schema, node: Schema, value: Any) -> Schema:
+    told_apart = node.get("discriminator")
+    if told_apart is None:
+        return node
+    reference = told_apart["mapping"].get(str(child(value, told_apart["propertyName"])))
+    return node if reference is None else resolve(schema, {"$ref": reference})
+
+
+def known_keys(schema: Schema, keys: Keys, tree: Any = None) -> list[str]:
+    """The keys that the mapping at ``keys`` may have. ``tree`` as in `lookup`."""
+    value = _at(tree, keys)
+    node = _branch(schema, resolve(schema, lookup(schema, keys, tree)), value)
     names = resolve(schema, node.get("propertyNames", {})).get("enum", ())
     return [*node.get("properties", ()), *names]
 
@@ -117,9 +130,12 @@ def nearest(word: str, words: list[str], what: str) -> str:
 def _problem(detail: ErrorDetails, keys: Keys, schema: Schema, document: Document, base: Keys) -> Problem:
     kind = detail["type"]
     local = keys[len(base) :]
-    node = lookup(schema, local)
+    tree = _at(document.value, base)
+    node = lookup(schema, local, tree)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _kind(detail, keys, resolve(schema, node), document)
     if kind == "extra_forbidden" or detail["loc"][-1:] == ("[key]",):
-        fix = nearest(str(keys[-1]), known_keys(schema, local[:-1]), "known keys")
+        fix = nearest(str(keys[-1]), known_keys(schema, local[:-1], tree), "known keys")
         return document.problem(keys, "unknown key", fix, of_key=True)
     if kind == "missing":
         fix = f"add `{keys[-1]}`: {expected(schema, node)}"
@@ -135,6 +151,17 @@ def _problem(detail: ErrorDetails, keys: Keys, schema: Schema, document: Documen
     else:
         cause = f"expected {what}, got {show(value)}"
     return document.problem(keys, cause, _fix(value, what, node, schema))
+
+
+def _kind(detail: ErrorDetails, keys: Keys, node: Schema, document: Document) -> Problem:
+    """A mapping whose sort is told by one of its keys, and that key is missing or wrong."""
+    context = detail["ctx"]
+    field = str(context["discriminator"]).strip("'")
+    tags = list(node["discriminator"]["mapping"])
+    if detail["type"] == "union_tag_not_found":
+        return document.problem((*keys, field), "missing", f"add `{field}`: {' or '.join(f'`{tag}`' for tag in tags)}")
+    cause = f"expected one of {', '.join(f'`{tag}`' for tag in tags)}, got {show(context['tag'])}"
+    return document.problem((*keys, field), cause, nearest(str(context["tag"]), tags, "choose one of"))
 
 
 def _own_check(detail: ErrorDetails, keys: Keys, value: Any, document: Document) -> Problem:
@@ -169,7 +196,7 @@ def _fix(value: Any, what: str, node: Schema, schema: Schema) -> str:
 
 
 def _existing(tree: Any, base: Keys, detail: ErrorDetails) -> Keys:
-    """pydantic's location without the names of union branches and the like: only what the recipe has."""
+    """pydantic's location without the names of union branches and the like: only what the file has."""
     keys, node = base, _at(tree, base)
     for key in detail["loc"]:
         if not has(node, key):
@@ -223,6 +250,8 @@ def _form(pattern: str) -> str:
         return "`name_2` (small letters a to z, digits, underscores)"
     if re.fullmatch(r"\^\[a-z0-9\].*\$", pattern):
         return "`name-2` (small letters a to z, digits, hyphens)"
+    if pattern.startswith("^https?://"):
+        return "`http://127.0.0.1:8000/v1` (an address without a password)"
     return pattern
 
 

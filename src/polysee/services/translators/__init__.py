@@ -1,0 +1,1 @@
+"""Translation systems behind the `polysee.services.base.Translator` protocol."""
