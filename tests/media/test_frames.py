@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from polysee.media import frames as module
 from polysee.media.decode import MediaInfo, probe, verify
@@ -55,6 +56,33 @@ def test_written_videos_are_the_same_bytes_each_time() -> None:
     assert write_video(clip(), 12) == MP4
     assert video_info(MP4) == module.VideoInfo("mp4", 64, 48, COUNT, 12.0, COUNT / 12)
     assert probe(MP4, "video") == verify(MP4, "video") == MediaInfo("mp4", 64, 48, COUNT)
+
+
+def discs(seed: int) -> list[Image.Image]:
+    """Three discs that move over white, 32 pixels wide."""
+    rng = random.Random(seed)
+    made = [Image.new("RGB", (32, 32), "white") for _ in range(8)]
+    for _ in range(3):
+        x, y, right, down = rng.randrange(32), rng.randrange(32), rng.randrange(-4, 5), rng.randrange(-4, 5)
+        colour = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+        for i, image in enumerate(made):
+            at = (x + i * right, y + i * down, x + i * right + 9, y + i * down + 9)
+            ImageDraw.Draw(image).ellipse(at, fill=colour)
+    return made
+
+
+def test_small_videos_do_not_depend_on_what_lay_in_memory() -> None:
+    """An encoder that reads beyond a frame of 32 pixels writes up to seven different videos of such a clip."""
+    rng = random.Random(0)
+    held: list[bytes] = []
+    for seed in range(2):
+        shown, written = discs(seed), set()
+        for _ in range(40):
+            held.append(rng.randbytes(rng.randrange(1, 200_000)))
+            if len(held) > 20:
+                held.pop(rng.randrange(20))
+            written.add(write_video(shown, 2))
+        assert len(written) == 1
 
 
 def test_odd_sides_are_made_even() -> None:

@@ -35,6 +35,14 @@ class Transform(Protocol):
 
     ``apply`` sees one fragment's samples in order, and must give the same output for the same sample whatever the
     other samples are. A sample that it does not concern is passed through unchanged.
+
+    A class that calls services also has ``service_kinds``, which maps each parameter that names a service (or several)
+    to what it must be (`polysee.services.config.Role`); it is then made with ``services=`` (`Services`) as well, must
+    not ask anything before `apply`, and asks for whole batches. ``calls_per_sample`` (1.0 where it is missing) serves
+    `polysee plan`.
+
+    One that makes at most n samples of each, and no media, can say so in a class variable ``expansion``: `polysee plan`
+    then knows rows and bytes of what follows.
     """
 
     Params: ClassVar[type[Params]]

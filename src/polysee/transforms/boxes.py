@@ -19,6 +19,7 @@ from polysee.schema.errors import BadRecord
 from polysee.schema.sample import MediaRef, Sample
 from polysee.sources.base import MediaBlob, Params
 from polysee.transforms.base import Failed, Made, ReadMedia
+from polysee.transforms.forecast import Counts, Forecast
 from polysee.transforms.lineage import derive, parameters_hash
 
 RED = (255, 0, 0)
@@ -40,6 +41,11 @@ class Boxes:
     def __init__(self, params: BoxesParams, *, seed: int = 0) -> None:
         self._params = params
         self._parameters = parameters_hash(params, self.version)
+
+    @staticmethod
+    def forecast(params: BoxesParams, counts: Counts) -> Forecast:
+        """As many samples as there are."""
+        return Forecast(counts, media=True)
 
     def apply(self, samples: Iterable[Sample], read_media: ReadMedia) -> Iterator[Made | Failed]:
         """One `Made` or `Failed` for each sample.

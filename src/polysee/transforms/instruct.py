@@ -62,13 +62,20 @@ class InstructParams(Params):
     """Parameters of the transform."""
 
     k: int | None = Field(default=None, ge=1)
-    """Use only k sentences of each pool, chosen by the seed; all where left out."""
+    """Use only k sentences of each pool, chosen by the seed; all where left out. A smaller k takes some of those of a
+    larger, so that runs with 1, 2, 4 and 8 show what diversity alone does."""
     missing: Literal["fail", "english", "skip"] = "fail"
     """For a language or task without a pool: reject the sample, instruct it in English, or leave it as it is."""
     tasks: tuple[str, ...] | None = None
     """Only samples of these tasks; all where left out."""
     pools: str | None = None
-    """A folder of ``<language>.yaml`` to use instead of polysee's own."""
+    """A folder of ``<language>.yaml`` (a team's own, or translated ones) to use instead of polysee's own."""
+    extend: bool = False
+    """Look up in polysee's own pools what the folder `pools` does not have."""
+    task_pools: dict[str, str] = Field(default_factory=dict)
+    """Task -> the pool that asks it, where that has another name; the catalogue's own tasks are known."""
+    reviewed_only: bool = False
+    """Take a pool that no native speaker has reviewed for a missing one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class Instruct:
     """Adds ``instruction`` and the tag ``instruction:<index in the pool>``; samples that have one pass unchanged."""
 
     Params: ClassVar[type[InstructParams]] = InstructParams
+    expansion: ClassVar[int] = 1
     version: ClassVar[int] = 1
 
     def __init__(self, params: InstructParams, *, seed: int = 0) -> None:
@@ -91,46 +99,62 @@ class Instruct:
         if self._folder is not None and not self._folder.is_dir():
             raise UserError("there is no such folder of pools", "set `pools` to a folder of <language>.yaml files",
                             place=str(self._folder))  # fmt: skip
+        self._folders = (self._folder, None) if self._folder is not None and params.extend else (self._folder,)
         self._parameters = parameters_hash(params, self.version, seed)
 
     def fingerprint_inputs(self) -> Sequence[str]:
         """Hashes of the pool files, so that an edited sentence changes the dataset."""
-        root = _root(str(self._folder) if self._folder is not None else None)
-        found = {path.name: path.read_bytes() for path in root.iterdir() if path.name.endswith(".yaml")}
-        return [hashlib.sha256(name.encode() + b"\0" + found[name]).hexdigest() for name in sorted(found)]
+        hashes = []
+        for folder in self._folders:
+            root = _root(str(folder) if folder is not None else None)
+            found = {path.name: path.read_bytes() for path in root.iterdir() if path.name.endswith(".yaml")}
+            hashes += [hashlib.sha256(name.encode() + b"\0" + found[name]).hexdigest() for name in sorted(found)]
+        known = (sorted(task_pools().items()), sorted(dataset_pools().items()))
+        return [*hashes, hashlib.sha256(repr(known).encode()).hexdigest()]
 
     def apply(self, samples: Iterable[Sample], read_media: ReadMedia) -> Iterator[Made | Failed]:
         """One `Made` or `Failed` (``no-pool``) for each sample. Raises `UserError` for a faulty pool file."""
         for sample in samples:
-            if sample.instruction or not self._concerns(sample):
+            names = self._pool_names(sample)
+            if sample.instruction or not self._concerns(sample) or not names:
                 yield Made(sample)
                 continue
-            choice = self._choose(sample)
+            choice = self._choose(sample, names)
             if choice is not None:
                 yield Made(self._instructed(sample, choice))
             elif self._params.missing == "skip":
                 yield Made(sample)
             else:
-                yield Failed(sample, "no-pool", f"no pool {pool_name(sample)!r} in {sample.language}")
+                yield Failed(sample, "no-pool", f"no pool {names[0]!r} in {sample.language}")
 
     def _concerns(self, sample: Sample) -> bool:
         return self._params.tasks is None or sample.task in self._params.tasks
 
-    def _choose(self, sample: Sample) -> _Choice | None:
+    def _pool_names(self, sample: Sample) -> tuple[str, ...]:
+        """The pools that may ask it, the best first; none where its turns ask all there is."""
+        name, dataset = pool_name(sample), _tag(sample, "dataset:")
+        given = self._params.task_pools.get(name)
+        if given is not None or _tag(sample, "pool:"):
+            return (given or task_pools().get(name) or name,)
+        known = [dataset_pools()[dataset]] if dataset in dataset_pools() else []
+        found = [*known, task_pools().get(name, name)]
+        return () if found[0] is None else tuple(dict.fromkeys(one for one in found if one is not None))
+
+    def _choose(self, sample: Sample, names: Sequence[str]) -> _Choice | None:
         wanted = [sample.language, FALLBACK] if self._params.missing == "english" else [sample.language]
-        for tag in wanted:
-            pool = load_pool(tag, self._folder)
-            sentences = pool.pools.get(pool_name(sample)) if pool is not None else None
-            if pool is not None and sentences is not None:
-                index = self._index(sample, len(sentences))
-                return _Choice(sentences[index], index, pool.language)
+        for tag, name in ((tag, name) for tag in wanted for name in names):
+            for folder in self._folders:
+                pool = load_pool(tag, folder)
+                if pool is None or name not in pool.pools or (self._params.reviewed_only and not pool.reviewed):
+                    continue
+                index = self._index(sample, name, len(pool.pools[name]))
+                return _Choice(pool.pools[name][index], index, pool.language)
         return None
 
-    def _index(self, sample: Sample, size: int) -> int:
+    def _index(self, sample: Sample, name: str, size: int) -> int:
         """A position in the pool: of the k that the seed allows for this task, the one that the sample's hash names."""
-        name = pool_name(sample)
         if _tag(sample, "group:"):  # parallel samples share what all languages have, or their choices would part
-            size = min(size, shortest_pool(name, self._folder))
+            size = min(size, *(shortest_pool(name, folder) for folder in self._folders if has_pool(name, folder)))
         allowed = sorted(range(size), key=lambda i: _hash(self._seed, "pool", name, i))[: self._params.k]
         return allowed[_hash(self._seed, "sample", name, _identity(sample)) % len(allowed)]
 
@@ -146,11 +170,28 @@ def pool_name(sample: Sample) -> str:
     return _tag(sample, "pool:") or sample.task
 
 
+def task_pools() -> dict[str, str | None]:
+    """Names of tasks that are no names of pools -> the pool that asks them, or None where their turns ask."""
+    return _known_pools()["tasks"]
+
+
+def dataset_pools() -> dict[str, str | None]:
+    """Names of the catalogue's datasets -> the pool that asks them before that of their task, or None."""
+    return _known_pools()["datasets"]
+
+
+@lru_cache(maxsize=1)
+def _known_pools() -> dict[str, dict[str, str | None]]:
+    text = (files("polysee.transforms") / "task_pools.yaml").read_text(encoding="utf-8")
+    return dict(YAML(typ="safe", pure=True).load(text))
+
+
 def load_pool(tag: str, folder: Path | None = None) -> Pool | None:
     """The instruction pools of a language, or None where there is no file for it.
 
-    ``pt-BR`` falls back on ``pt``, but ``zh-Hant`` not on ``zh``: the script must be the same. ``folder`` holds
-    ``<language>.yaml`` files; polysee's own by default. Raises `UserError` for a file that is no pool. Cached.
+    ``pt-BR`` has what ``pt`` has, its own pools first, but ``zh-Hant`` nothing of ``zh``: the script must be the same.
+    ``folder`` holds ``<language>.yaml`` files; polysee's own by default. Raises `UserError` for a file that is no pool.
+    Cached.
     """
     return _load(tag, str(folder) if folder is not None else None)
 
@@ -160,11 +201,25 @@ def shortest_pool(name: str, folder: Path | None = None) -> int:
     return _shortest(name, str(folder) if folder is not None else None)
 
 
+def has_pool(name: str, folder: Path | None = None) -> bool:
+    """Whether any language of a folder has a pool of this name."""
+    return any(name in pool.pools for pool in all_pools(folder))
+
+
+def all_pools(folder: Path | None = None) -> tuple[Pool, ...]:
+    """The pools of every language of a folder, polysee's own by default, in order of their tags."""
+    return _all(str(folder) if folder is not None else None)
+
+
+@lru_cache(maxsize=64)
+def _all(folder: str | None) -> tuple[Pool, ...]:
+    tags = sorted(path.name.removesuffix(".yaml") for path in _root(folder).iterdir() if path.name.endswith(".yaml"))
+    return tuple(pool for tag in tags if (pool := _load(tag, folder)) is not None)
+
+
 @lru_cache(maxsize=512)
 def _shortest(name: str, folder: str | None) -> int:
-    tags = [path.name.removesuffix(".yaml") for path in _root(folder).iterdir() if path.name.endswith(".yaml")]
-    pools = [pool for tag in tags if (pool := _load(tag, folder)) is not None]
-    return min(len(pool.pools[name]) for pool in pools if name in pool.pools)
+    return min(len(pool.pools[name]) for pool in _all(folder) if name in pool.pools)
 
 
 @lru_cache(maxsize=512)
@@ -172,12 +227,12 @@ def _load(tag: str, folder: str | None) -> Pool | None:
     if not is_known(tag):
         return None
     base = base_language(tag)
-    tags = [tag, base] if base != tag and language(base).script == language(tag).script else [tag]
-    for one in tags:
-        path = _root(folder) / f"{one}.yaml"
-        if path.is_file():
-            return _read(path, one)
-    return None
+    tags = [base, tag] if base != tag and language(base).script == language(tag).script else [tag]
+    found = [_read(path, one) for one in tags if (path := _root(folder) / f"{one}.yaml").is_file()]
+    if len(found) < 2:
+        return found[0] if found else None
+    wide, own = found
+    return Pool(language=tag, reviewed=wide.reviewed and own.reviewed, pools={**wide.pools, **own.pools})
 
 
 def _root(folder: str | None) -> Traversable:

@@ -1,0 +1,1 @@
+"""The source ``render``: pictures of text, pages, charts, tables and formulas, whose truth is known exactly."""
