@@ -122,7 +122,9 @@ BAD: list[tuple[str, Any]] = [
     ("wrong-type", _but(image={"path": "a.png"})),
     ("unreadable-image", _but(image="猫")),
     ("zero-byte-file", _but(image="zero.png")),
-    ("unsupported-video", _but(image=..., video="a.mp4")),
+    ("image-and-video", _but(video="a.mp4")),
+    ("missing-video", _but(image=..., video="a.mp4")),
+    ("path-escape", _but(image=..., video="../secret.mp4")),
     ("duplicate-id", {**GOOD, "conversations": _say("<image>\nOther?", "Yes.")}),
     ("bad-id", _but(id=2433684022797123456.0)),
     ("bad-id", _but(id=["x"])),
@@ -189,3 +191,28 @@ def test_wrong_parameters(write_lines: Write, images: Path, tmp_path: Path) -> N
         LlavaParams(path="x", language="pt_br")
     with pytest.raises(ValidationError, match="language_field"):
         LlavaParams(path="x")
+
+
+def test_a_video_and_fields_of_a_record(write_lines: Write, images: Path) -> None:
+    (images / "clip.mp4").write_bytes(b"clip")
+    data = _but(
+        image=..., video="clip.mp4", conversations=_say("<image>\nأجب\nما هذا؟", "قطة"), ask="أجب ", part="scenes"
+    )
+    fields = {"instruction_field": "ask", "split_field": "part", "task_field": "nowhere", "licence_field": "licence"}
+    source = Llava(LlavaParams(path=str(write_lines(data)), images=str(images), language="ar", task="qa", **fields))
+    (record,) = source.read(*source.shards())
+    assert isinstance(record, SourceRecord), record
+    assert (record.instruction, record.turns) == ("أجب", (Turn("ما هذا؟", "قطة"),))
+    assert (record.split, record.task, record.licence) == ("scenes", "qa", "")
+    assert [(blob.kind, blob.data) for blob in record.media] == [("video", b"clip")]
+    before = source.fingerprint_inputs()
+    (images / "clip.mp4").write_bytes(b"other")
+    assert source.fingerprint_inputs() != before
+
+
+def test_an_instruction_that_is_not_there(write_lines: Write, images: Path) -> None:
+    path = write_lines(_but(ask="Other"))
+    source = Llava(LlavaParams(path=str(path), images=str(images), language="en", instruction_field="ask"))
+    (record,) = source.read(*source.shards())
+    assert isinstance(record, Reject)
+    assert record.reason == "other-instruction"

@@ -65,7 +65,9 @@ def test_system_text_becomes_the_instruction(write_lines: Write, images: Path) -
         ("missing-image", {"messages": _messages("<image>何？"), "images": []}),
         ("empty-answer", {"messages": _messages("何？", "")}),
         ("path-escape", {"messages": _messages("<image>何？"), "images": ["../secret.png"]}),
-        ("unsupported-video", {"messages": _messages("<video>何？"), "videos": ["a.mp4"]}),
+        ("missing-video", {"messages": _messages("<video>何？"), "videos": ["a.mp4"]}),
+        ("missing-image", {"messages": _messages("<video><video>何？"), "videos": ["a.png"]}),
+        ("unsupported-audio", {"messages": _messages("何？"), "audios": ["a.wav"]}),
     ],
 )
 def test_bad_records(write_lines: Write, images: Path, reason: str, data: dict[str, Any]) -> None:
@@ -73,3 +75,12 @@ def test_bad_records(write_lines: Write, images: Path, reason: str, data: dict[s
     assert isinstance(record, Reject)
     assert record.reason == reason
     assert record.detail.startswith("data.jsonl:1")
+
+
+def test_videos_stand_where_their_marks_do(write_lines: Write, images: Path) -> None:
+    (images / "clip.mp4").write_bytes(b"clip")
+    said = _messages("<video>と<image>を比べて。")
+    record = _one(write_lines({"messages": said, "images": ["a.png"], "videos": ["clip.mp4"]}), images)
+    assert isinstance(record, SourceRecord), record
+    assert [(blob.kind, blob.data[:4]) for blob in record.media] == [("video", b"clip"), ("image", b"\x89PNG")]
+    assert record.turns[0].input == "<image>と<image>を比べて。"

@@ -147,3 +147,13 @@ def test_debians_stamps() -> None:
     assert {r.language for r in records} == {"en", "ar", "zh", "th", "hi", "ja", "am"}
     pictures = {hashlib.sha256(r.media[0].data).hexdigest() for r in records}
     assert 5 < len(pictures) <= len({r.key.split(":")[0] for r in records})
+
+
+def test_only_the_themes_asked_for(root: Path) -> None:
+    (root / "food").mkdir()
+    (root / "food" / "tea.txt").write_text("Tea.\nar.utf8=شاي\n", encoding="utf-8")
+    assert TuxPaint(TuxPaintParams(root=str(root))).shards() == ["animals", "food"]
+    assert TuxPaint(TuxPaintParams(root=str(root), themes=("food",))).shards() == ["food"]
+    with pytest.raises(UserError, match="no theme 'foods'") as error:
+        TuxPaint(TuxPaintParams(root=str(root), themes=("foods",))).shards()
+    assert "animals, food" in error.value.fix

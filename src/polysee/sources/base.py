@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from polysee.schema.config import Config
-from polysee.schema.sample import MediaKind, Turn
+from polysee.schema.sample import MediaKind, Origin, Turn
 
 
 class Params(Config):
@@ -43,6 +43,8 @@ class SourceRecord:
     tags: tuple[str, ...] = ()
     licence: str = ""
     """Overrides the source's licence for this record."""
+    origins: tuple[Origin, ...] = ()
+    """Where the record itself says that it came from; they follow the origin that names this source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,31 @@ class Reject:
     reason: str
     detail: str = ""
     language: str = "und"
+
+
+EVALUATION_ONLY = "use:evaluation-only"
+"""The tag of samples that no model may be trained on, such as M3IT's translated sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a dataset without its files. ``rows``: at most, None if nobody says; "" and () mean unknown."""
+
+    rows: int | None
+    licence: str = ""
+    task: str = ""
+    languages: tuple[str, ...] = ()
+    split: str = ""
+    dataset: str = ""
+
+
+@runtime_checkable
+class Foreseeable(Protocol):
+    """A source class that can tell what it would read where its files are not there (`MissingData`)."""
+
+    def expected(self, params: Any) -> Expected | None:
+        """A class method; None where nothing is known."""
+        ...
 
 
 class Source(Protocol):

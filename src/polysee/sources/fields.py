@@ -19,6 +19,9 @@ from polysee.store.fingerprint import hash_file
 from polysee.text.languages import canonical, is_known, language
 from polysee.text.normalise import nfc
 
+MAX_VIDEO_BYTES = 4 * 2**30
+"""As `polysee.media.frames` has it, whose import needs PyAV."""
+
 USER_ROLES = frozenset({"human", "user"})
 ANSWER_ROLES = frozenset({"gpt", "assistant"})
 SYSTEM_ROLES = frozenset({"system"})
@@ -91,21 +94,30 @@ def language_tag(value: object) -> str:
 
 def image_file(folder: Path, name: object) -> MediaBlob:
     """The bytes of an image file below ``folder``, of which links and ``..`` may not lead out (``path-escape``)."""
-    relative = _exact(name, "image")  # not NFC: a file is called what it is called
+    return MediaBlob(_file_bytes(folder, name, "image", MAX_IMAGE_BYTES), place=str(name))
+
+
+def _file_bytes(folder: Path, name: object, kind: str, cap: int) -> bytes:
+    relative = _exact(name, kind)  # not NFC: a file is called what it is called
     path = safe_path(folder, relative)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             # Opening a named pipe would wait for ever.
-            raise BadRecord("unreadable-image", f"{relative} is no regular file")
-        if status.st_size > MAX_IMAGE_BYTES:
-            raise BadRecord("too-many-bytes", f"{relative}: {status.st_size:,} bytes; the cap is {MAX_IMAGE_BYTES:,}")
+            raise BadRecord(f"unreadable-{kind}", f"{relative} is no regular file")
+        if status.st_size > cap:
+            raise BadRecord("too-many-bytes", f"{relative}: {status.st_size:,} bytes; the cap is {cap:,}")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise BadRecord("missing-image", relative) from None
+        raise BadRecord(f"missing-{kind}", relative) from None
     except OSError as error:
-        raise BadRecord("unreadable-image", f"{relative}: {error.strerror}") from None
-    return image_bytes(data, relative)
+        raise BadRecord(f"unreadable-{kind}", f"{relative}: {error.strerror}") from None
+    return image_bytes(data, relative).data
+
+
+def video_file(folder: Path, name: object) -> MediaBlob:
+    """As `image_file`, of a video."""
+    return MediaBlob(_file_bytes(folder, name, "video", MAX_VIDEO_BYTES), "video", str(name))
 
 
 def image_bytes(data: bytes, place: str) -> MediaBlob:

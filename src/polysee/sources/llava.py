@@ -19,14 +19,19 @@ class Llava(ImageFolderSource):
     """A JSON array (or JSON lines) of conversations beside a folder of images.
 
     ``image`` is a path, a list of paths, or absent for text; ``<image>`` in a human's text says where an image stands.
+    A record may have ``video`` in its place.
     """
 
     Params: ClassVar[type[LlavaParams]] = LlavaParams
 
     def _image_names(self, data: Mapping[str, Any]) -> Sequence[object]:
-        if data.get("video") is not None:
-            raise BadRecord("unsupported-video", "this source reads images only")
         return as_list(data.get("image"))
+
+    def _video_names(self, data: Mapping[str, Any]) -> Sequence[object]:
+        found = as_list(data.get("video"))
+        if found and data.get("image") is not None:
+            raise BadRecord("image-and-video", "a record has either, as their order is not told")
+        return found
 
     def _record(self, key: str, language: str, data: Mapping[str, Any]) -> SourceRecord:
         said = data.get("conversations")
@@ -35,13 +40,14 @@ class Llava(ImageFolderSource):
         if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
             raise BadRecord("wrong-type", "conversations is not a list of objects")
         system, turns = dialogue([(field(one, "from"), field(one, "value")) for one in said])
-        turns = place_images(turns, len(self._image_names(data)))
+        turns = place_images(turns, len(self._image_names(data)) + len(self._video_names(data)))
+        instruction, turns = self._instruct(system, turns, data)
         return SourceRecord(
             key=key,
             task=self._params.task,
             language=language,
             turns=turns,
             media=self._blobs(data),
-            instruction=system,
+            instruction=instruction,
             split=self._params.split,
         )

@@ -34,6 +34,8 @@ class TuxPaintParams(Params):
     """The folder of stamps; by default Debian's, or else polysee's cache of it."""
     languages: tuple[LanguageTag, ...] | None = None
     """Only captions in these; all where left out."""
+    themes: tuple[str, ...] | None = None
+    """Only stamps of these folders (``animals``); all where left out."""
     size: int = Field(default=448, ge=16, le=4096)
     """The longer side, in pixels, to which vector stamps are drawn."""
     held_out: float = Field(default=0.1, ge=0.0, lt=1.0)
@@ -55,7 +57,12 @@ class TuxPaint:
 
     def shards(self) -> Sequence[str]:
         """The themes: folders such as ``animals``."""
-        return sorted(p.name for p in self._root.iterdir() if p.is_dir() and any(p.rglob("*.txt")))
+        found = sorted(p.name for p in self._root.iterdir() if p.is_dir() and any(p.rglob("*.txt")))
+        wanted = found if self._params.themes is None else self._params.themes
+        unknown = sorted(set(wanted) - set(found))
+        if unknown:
+            raise UserError(f"there is no theme {unknown[0]!r}", f"the themes are {', '.join(found)}")
+        return [name for name in found if name in wanted]
 
     def fingerprint_inputs(self) -> Sequence[str]:
         """For each theme, a hash over the names and contents of its captions and pictures."""

@@ -94,7 +94,7 @@ def test_shards_cover_every_scene_once(records: tuple[SourceRecord, ...]) -> Non
 
 
 def test_a_count_of_zero_leaves_a_split_out() -> None:
-    counts = dict.fromkeys(("development", "scenes", "abilities", "concepts", "pairs", "languages"), 0)
+    counts: Any = dict.fromkeys(("development", "scenes", "abilities", "concepts", "pairs", "languages"), 0)
     found = source(scenes={"colour": 3}, text_scenes=0, evaluation=counts).shards()
     assert found == ["train/colour/0/3"]
 
@@ -287,6 +287,14 @@ def test_the_estimate_is_a_close_upper_bound(changes: dict[str, Any], records: t
     made = source(**small, **changes)
     found = len(records) if not changes else sum(len(read(made, shard)) for shard in made.shards())
     assert found <= made.estimate() <= 1.02 * found
+
+
+@pytest.mark.parametrize(("scenes", "tolerance"), [(2, 0.0), (9, 0.15)])
+def test_media_are_weighed_by_their_first_scenes(scenes: int, tolerance: float) -> None:
+    counts: Any = dict.fromkeys(("development", "scenes", "abilities", "concepts", "languages"), scenes)
+    made = source(scenes=dict.fromkeys(TASKS, scenes), evaluation=counts, held_out_pairs=[])
+    stored = {blob.data for shard in made.shards() for record in read(made, shard) for blob in record.media}
+    assert abs(made.media_bytes() / sum(map(len, stored)) - 1) <= tolerance
 
 
 def test_the_fingerprint_sees_the_languages() -> None:

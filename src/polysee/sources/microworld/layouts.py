@@ -71,10 +71,13 @@ def naming(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
 
 
 def counting(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
-    """Up to nine things of two kinds on a jittered three-by-three grid; one to six of the kind that is asked about."""
+    """Up to nine things on a jittered three-by-three grid, one to six of the kind that is asked about.
+
+    In half of the scenes they are alone, in the others they stand among things of a second kind.
+    """
     kinds = _mixed(rng, 2, held_out=held_out)
     first = int(rng.integers(1, 7))
-    second = int(rng.integers(1, min(6, 9 - first) + 1))
+    second = int(rng.integers(1, min(6, 9 - first) + 1)) if rng.random() < 0.5 else 0
     cells = rng.permutation(9)[: first + second]
     things = tuple(
         _thing(
@@ -88,17 +91,16 @@ def counting(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
     others = [n for n in range(1, 7) if n != first]
     numbers = [first, *(others[i] for i in rng.permutation(5)[:3])]
     options = tuple(("number", numbers[i]) for i in rng.permutation(4))
-    questions = (
-        Question(kinds[0].index, ("number", first), options),
-        Question(kinds[1].index, ("number", second)),
-    )
+    questions = [Question(kinds[0].index, ("number", first), options)]
+    if second:
+        questions.append(Question(kinds[1].index, ("number", second)))
     text = tuple(("", t.concept) for t in things)
-    return Layout((Scene(things, side, background(rng)),), questions, text=text)
+    return Layout((Scene(things, side, background(rng)),), tuple(questions), text=text)
 
 
 def colour(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
-    """Two or three things, each on a coloured square of its own."""
-    kinds = _mixed(rng, int(rng.integers(2, 4)), held_out=held_out)
+    """One to three things, each on a coloured square of its own."""
+    kinds = _mixed(rng, int(rng.integers(1, 4)), held_out=held_out)
     places = rng.permutation(4)
     squares = [SQUARES[i] for i in rng.permutation(len(SQUARES))]
     things = tuple(
@@ -121,8 +123,8 @@ def colour(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
 
 
 def position(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
-    """Two to four things, all at sides or all in corners."""
-    kinds = _mixed(rng, int(rng.integers(2, 5)), held_out=held_out)
+    """One to four things, all at sides or all in corners."""
+    kinds = _mixed(rng, int(rng.integers(1, 5)), held_out=held_out)
     scheme = SIDES if rng.random() < 0.5 else CORNERS
     return _placed(rng, side, kinds, scheme, float(rng.uniform(0.28, 0.36)))
 
@@ -164,10 +166,10 @@ def matching(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
 
 
 def caption(rng: np.random.Generator, side: int, held_out: bool) -> Layout:
-    """Two to four things; their names from top to bottom and left to right."""
+    """One to four things; their names from top to bottom and left to right."""
     made = position(rng, side, held_out)
     scene = made.scenes[0]
-    ordered = sorted(scene.things, key=lambda t: (round(t.y * 2.4), t.x))
+    ordered = sorted(scene.things, key=lambda t: (round(t.y * 3 - 0.5), t.x))
     return Layout((scene,), (Question(None, ("names", tuple(t.concept for t in ordered))),))
 
 

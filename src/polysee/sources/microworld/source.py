@@ -22,6 +22,8 @@ from polysee.sources.microworld.layouts import FOUR_WAY, LAYOUTS, TASKS, Layout
 from polysee.sources.microworld.words import words
 
 LICENCE = "OFL-1.1 AND Unicode-3.0"
+_WEIGHED = 2
+"""Scenes of a task that are drawn to say what they weigh."""
 BLOCK = 250
 """Scenes a shard."""
 
@@ -95,7 +97,7 @@ class Microworld:
     """Raises `UserError` if the CLDR, the emoji font or the words of a language are missing."""
 
     Params: ClassVar[type[Params]] = MicroworldParams
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     licence = LICENCE
 
     def __init__(self, params: MicroworldParams, *, seed: int) -> None:
@@ -135,6 +137,21 @@ class Microworld:
             split, task, first, last = shard.split("/")
             total += (int(last) - int(first)) * len(self._languages(split, task, 0))
         return total
+
+    def media_bytes(self) -> int:
+        """About how many bytes all pictures and videos have: the first scenes of each task are drawn and weighed."""
+        total = 0.0
+        for split in _SPLITS:
+            for task in TASKS:
+                count = self._count(split, task)
+                drawn = min(_WEIGHED, count)
+                total += self._weight(split, task, drawn) * count / max(1, drawn)
+        return round(total)
+
+    def _weight(self, split: str, task: str, scenes: int) -> int:
+        """Bytes of the distinct media of the first ``scenes``."""
+        blobs = {blob.data for i in range(scenes) for record in self._scene(split, task, i) for blob in record.media}
+        return sum(map(len, blobs))
 
     def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
         """The records of one block, scene by scene, language by language."""
