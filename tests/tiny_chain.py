@@ -65,6 +65,7 @@ class Planned:
     def config(self, **changes: Any) -> StageConfig:
         """The stage ``full`` in single precision, changed."""
         stage = self.recipe.stages[1]
+        changes.setdefault("warmup_steps", min(stage.warmup, changes.get("steps", stage.steps)))
         return StageConfig.model_validate({**stage.model_dump(), "precision": "fp32", **changes}, strict=False)
 
     def samples(self) -> dict[str, Sample]:

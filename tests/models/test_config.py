@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import tiny_model
+from polysee.models.compose import compose
 from polysee.models.config import LanguageConfig, ModelConfig, TokenizerConfig, VisionConfig
 
 
@@ -32,6 +34,23 @@ def test_tokens_of_a_tile(tile: int, patch: int, tokens: int) -> None:
 def test_shapes_that_cannot_be(kind: type[Any], values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         kind.model_validate(values)
+
+
+SHAPES = {
+    "defaults": ModelConfig(),
+    "small": ModelConfig(
+        vision=VisionConfig(hidden=32, layers=1, heads=2, intermediate=72, patch=4, tile=32),
+        language=LanguageConfig(hidden=48, layers=3, heads=4, kv_heads=1, intermediate=80),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_weights_are_counted_as_the_native_classes_have_them(name: str) -> None:
+    tokenizer = tiny_model.tiny_tokenizer()
+    made = compose(SHAPES[name], tokenizer, seed=0)
+    assert SHAPES[name].parameters(len(tokenizer)) == made.num_parameters()
+    assert SHAPES[name].vision.parameters == made.model.vision_tower.num_parameters()
 
 
 def test_a_plan_needs_no_torch() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -22,11 +23,12 @@ from polysee.schema.sample import IMAGE_MARK, MediaRef, Origin, Sample, Turn, ma
 
 TILE, TOKENS = 16, 4
 POLICY = TilePolicy(TILE, 4)
+FRAMES = 3
 SIZES = ((16, 16), (32, 16), (16, 48), (40, 40), (7, 90))
 
 
 class WithoutVideo(InternVLProcessor):  # type: ignore[misc]
-    """The native processor; its video part needs torchvision, and nothing here is a video."""
+    """The native processor without its video part, which needs torchvision; what it writes for a video is native."""
 
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
         return type(None) if argument is None else super().check_argument_for_proper_class(argument_name, argument)
@@ -43,11 +45,22 @@ def processor() -> Any:
         size={"height": TILE, "width": TILE}, crop_to_patches=True, min_patches=1, max_patches=POLICY.image_tiles
     )
     tokenizer = encoder().tokenizer
-    return WithoutVideo(images, tokenizer, None, image_seq_length=TOKENS, chat_template=tokenizer.chat_template)
+    made = WithoutVideo(images, tokenizer, None, image_seq_length=TOKENS, chat_template=tokenizer.chat_template)
+    made.video_processor = frames_as_they_are
+    return made
 
 
-def sample(turns: list[tuple[str, str]], *, media: int = 0, instruction: str = "", language: str = "ar") -> Sample:
+def frames_as_they_are(videos: list[Any], **_: Any) -> dict[str, torch.Tensor]:
+    """Where the native video processor stands: (videos, frames, 3, tile, tile), every frame taken."""
+    return {"pixel_values_videos": torch.zeros((len(videos), len(videos[0]), 3, TILE, TILE))}
+
+
+def sample(
+    turns: list[tuple[str, str]], *, media: int = 0, videos: int = 0, instruction: str = "", language: str = "ar"
+) -> Sample:
+    """The videos come after the images."""
     refs = tuple(MediaRef(f"{i:064}", "image", *SIZES[i % len(SIZES)]) for i in range(media))
+    refs += tuple(MediaRef(f"{media + i:064}", "video", TILE, TILE, FRAMES) for i in range(videos))
     return make_sample(
         task="naming",
         language=language,
@@ -62,21 +75,23 @@ def messages(made: Sample) -> list[dict[str, Any]]:
     """The conversation as a user of transformers would write it."""
     marked = IMAGE_MARK in made.instruction or any(IMAGE_MARK in turn.input for turn in made.turns)
     said = []
+    left = iter(made.media)
     for number, turn in enumerate(made.turns):
         text = turn.input
         if number == 0:
             text = "\n".join(part for part in (made.instruction, turn.input) if part)
-        content: list[dict[str, str]] = [{"type": "image"} for _ in made.media] if number == 0 and not marked else []
+        content: list[dict[str, Any]] = [{"type": m.kind} for m in left] if number == 0 and not marked else []
         for place, part in enumerate(text.split(IMAGE_MARK)):
-            content += ([{"type": "image"}] if place else []) + [{"type": "text", "text": part}]
+            content += ([{"type": next(left).kind}] if place else []) + [{"type": "text", "text": part}]
         said += [{"role": "user", "content": content}, {"role": "assistant", "content": turn.output}]
     return said
 
 
 def native(made: Sample, said: list[dict[str, Any]], *, ask: bool = False) -> list[int]:
-    pictures = [Image.new("RGB", (medium.width, medium.height)) for medium in made.media]
+    pictures = [Image.new("RGB", (m.width, m.height)) for m in made.media if m.kind == "image"]
+    videos = [np.zeros((m.frames, m.height, m.width, 3), np.uint8) for m in made.media if m.kind == "video"]
     text = processor().apply_chat_template(said, tokenize=False, add_generation_prompt=ask)
-    ids: list[int] = processor()(images=pictures or None, text=text)["input_ids"][0]
+    ids: list[int] = processor()(images=pictures or None, videos=videos or None, text=text)["input_ids"][0]
     return ids
 
 
@@ -96,6 +111,14 @@ CONVERSATIONS = {
             (f"最后{IMAGE_MARK}", "是"),
         ],
         media=4,
+    ),
+    "a video": sample([("猫", "右")], videos=1, instruction="往哪个方向移动？"),
+    "a video alone": sample([("", "ขวา")], videos=1),
+    "two videos": sample([("أيهما؟", "الأول")], videos=2),
+    "images and videos": sample([("कौन?", "पहला")], media=2, videos=2),
+    "a video amid words": sample([(f"Frame{IMAGE_MARK}ነው? {IMAGE_MARK}\nFrame2: ", "አዎ")], media=1, videos=1),
+    "videos amid words": sample(
+        [(f"قبل{IMAGE_MARK}وبين {IMAGE_MARK} بعد", "نعم"), (f"Frame {IMAGE_MARK}!", "лево")], videos=3
     ),
     "mark in the instruction": sample([("🐈‍⬛", "כן")], media=1, instruction=f"תסתכל על {IMAGE_MARK} בבקשה"),
     "mark in a later turn alone": sample([("سلام", "سلام"), (f"{IMAGE_MARK}\nاین چیست؟", "لاک\u200cپشت")], media=1),
@@ -168,6 +191,15 @@ def test_text_is_compared_in_nfc() -> None:
     ((start, stop),) = encoder().encode(made, []).answers
     ids = encoder().encode(made, []).input_ids
     assert encoder().tokenizer.decode(ids[start : stop - 1]) == unicodedata.normalize("NFC", text)
+
+
+def test_a_video_is_a_line_a_frame() -> None:
+    made = sample([("?", "右")], videos=1, instruction="去哪里")
+    tile = f"<img>{IMAGE_CONTEXT * TOKENS}</img>"
+    frames = "\n".join(f"Frame{number}: {tile}" for number in (1, 2, 3))
+    assert encoder().tokenizer.decode(encoder().prompt_ids(made, [3])) == (
+        f"<|user|>{frames}去哪里\n?<|end|><|assistant|>"
+    )
 
 
 def test_tokens_of_a_tile_are_between_its_marks() -> None:

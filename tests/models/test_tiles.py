@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from polysee.media.frames import video_info, write_video
-from polysee.models.tiles import MAX_FRAMES, TilePolicy
+from polysee.models.tiles import MAX_FRAMES, TilePolicy, region
 from polysee.schema import BadRecord
 from polysee.schema.sample import MediaRef
 
@@ -58,6 +58,40 @@ def test_known_counts() -> None:
     assert TilePolicy(448, 1).count(MediaRef("0" * 64, "image", 1000, 800)) == 1
     assert policy.count(MediaRef("0" * 64, "video", 1000, 800, 4)) == 4
     assert policy.count(MediaRef("0" * 64, "video", 1000, 800, 400)) == MAX_FRAMES == 8
+
+
+@pytest.mark.parametrize(
+    ("box", "whole"),
+    [
+        ((0.0, 0.0, 32.0, 32.0), (0, 0, 32, 32)),
+        ((10.4, 4.6, 60.2, 12.0), (10, 4, 61, 12)),
+        ((-3.0, 50.0, 8.0, 900.0), (0, 50, 8, 64)),
+        ((63.5, 64.0, 70.0, 70.0), (63, 63, 64, 64)),
+    ],
+)
+def test_of_a_box_its_region_alone_is_cut(
+    box: tuple[float, float, float, float], whole: tuple[int, int, int, int]
+) -> None:
+    policy = TilePolicy(TILE, 6)
+    data = png(64, 64)
+    ref = MediaRef("0" * 64, "image", 64, 64, box=box)
+    assert region(ref) == whole
+    crop = Image.open(io.BytesIO(data)).crop(whole)
+    target = io.BytesIO()
+    crop.save(target, "PNG")
+    alone = MediaRef("1" * 64, "image", crop.width, crop.height)
+    assert policy.count(ref) == policy.count(alone)
+    assert np.array_equal(policy.cut(ref, data), policy.cut(alone, target.getvalue()))
+
+
+def test_of_a_box_in_a_video_its_region_alone_is_cut() -> None:
+    halves = Image.new("RGB", (32, 24), "white")
+    halves.paste("black", (0, 0, 16, 24))
+    data = write_video([halves] * 3, fps=4)
+    ref = MediaRef("0" * 64, "video", 32, 24, 3, box=(20.0, 0.0, 32.0, 24.0))
+    cut = TilePolicy(TILE, 4).cut(ref, data)
+    assert cut.shape == (3, TILE, TILE, 3)
+    assert cut.min() > 200
 
 
 @pytest.mark.parametrize("frames", [1, 3, 4, 8, 9, 20])

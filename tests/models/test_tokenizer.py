@@ -100,3 +100,10 @@ def test_a_saved_tokenizer_loads_as_it_was(tmp_path: Path, tokenizer: Any) -> No
     assert loaded.chat_template == tokenizer.chat_template
     assert loaded.context_image_token_id == tokenizer.context_image_token_id
     assert loaded.padding_side == "right"
+
+
+@pytest.mark.parametrize("word", ["बिल्ली", "แมวน้ำ", "กระต่าย", "কুকুর", "חָתוּל", "قِطَّةٌ"])
+def test_a_word_with_marks_can_be_one_token(word: str) -> None:
+    """Vowel signs and points belong to their word: cut at each of them, it costs three times the tokens."""
+    made = train_tokenizer([f"{word} {word}"] * 50, 512)
+    assert len(made.encode(word, add_special_tokens=False)) == 1

@@ -139,13 +139,32 @@ def test_the_order_of_rows_plays_no_part_where_a_sum_of_floats_would_round() -> 
         assert plan(shuffled(made, order), budget).equals(plan(made, budget))
 
 
-@pytest.mark.parametrize(("tokens", "tiles"), [(101, 1), (10, 6)])
-def test_a_sample_that_fits_no_pack(tokens: int, tiles: int) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "tiles", "cause", "fix"),
+    [
+        (101, 1, "0-007 has 101 tokens, 1 over the 100", "raise the stage's max_tokens to 101, or"),
+        (10, 6, "0-007 has 6 tiles, 1 over the 5", "raise the stage's max_tiles to 6, or"),
+        (
+            1300,
+            9,
+            "0-007 has 1,300 tokens, 1,200 over the 100; 0-007 has 9 tiles, 4 over the 5",
+            "1300 and max_tiles to 9",
+        ),
+    ],
+)
+def test_a_sample_that_fits_no_pack(tokens: int, tiles: int, cause: str, fix: str) -> None:
     made = pool()
     made.tokens[7], made.tiles[7], made.repeats[7] = tokens, tiles, 1
-    with pytest.raises(UserError, match=f"1 samples fit no pack; 0-007 has {tokens} tokens and {tiles} tiles") as error:
+    # The largest of all, but never drawn.
+    made.tokens[8], made.tiles[8], made.repeats[8] = 9999, 99, 0
+    with pytest.raises(UserError) as error:
+        plan_stage(made, BUDGET, temperature=1.0, seed=3, hidden=192, stage="full")
+    assert error.value.cause == f"1 sample fits no pack of the stage 'full'; {cause}"
+    assert fix in error.value.fix
+    made.tokens[9], made.repeats[9] = 150, 1
+    with pytest.raises(UserError, match="2 samples fit no pack of the stage"):
         plan(made)
-    assert "max_tokens or max_tiles" in error.value.fix
+    made.repeats[9] = 0
     # One that is never drawn needs no room.
     made.repeats[7] = 0
     assert "0-007" not in plan(made).column("sample").to_pylist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from traceback import StackSummary
 from typing import Any
@@ -35,21 +36,31 @@ class Tied(torch.nn.Module):
         return out
 
 
-def made(seed: int) -> tuple[Tied, torch.optim.AdamW]:
+Optimizers = list[torch.optim.Optimizer]
+
+
+def made(seed: int) -> tuple[Tied, Optimizers]:
     model = Tied(seed)
-    return model, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    return model, [torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)]
 
 
-def stepped(model: Tied, optimizer: torch.optim.AdamW, steps: int) -> list[torch.Tensor]:
+def made_for_muon(seed: int) -> tuple[Tied, Optimizers]:
+    model = Tied(seed)
+    model.frozen.bias.requires_grad_(True)
+    return model, [torch.optim.Muon([model.first.weight], lr=0.1), torch.optim.AdamW([model.frozen.bias], lr=0.1)]
+
+
+def stepped(model: Tied, optimizers: Optimizers, steps: int) -> list[torch.Tensor]:
     for step in range(steps):
-        optimizer.zero_grad()
+        model.zero_grad()
         model(torch.full((2, 3), 1.0 + step)).square().sum().backward()
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
     return [parameter.detach().clone() for parameter in model.parameters()]
 
 
-def state(optimizer: torch.optim.AdamW) -> list[Any]:
-    return [value for entry in optimizer.state.values() for _, value in sorted(entry.items())]
+def state(optimizers: Optimizers) -> list[Any]:
+    return [v for optimizer in optimizers for entry in optimizer.state.values() for _, v in sorted(entry.items())]
 
 
 def test_nothing_to_restore(tmp_path: Path) -> None:
@@ -59,7 +70,10 @@ def test_nothing_to_restore(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_restores_weights_and_optimizer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("made", "tensors"), [(made, 3), (made_for_muon, 4)])
+def test_restores_weights_and_optimizers(
+    tmp_path: Path, made: Callable[[int], tuple[Tied, Optimizers]], tensors: int
+) -> None:
     checkpoints = StageCheckpoints(tmp_path)
     model, optimizer = made(0)
     stepped(model, optimizer, 3)
@@ -68,7 +82,7 @@ def test_restores_weights_and_optimizer(tmp_path: Path) -> None:
     assert checkpoints.restore(other, others) == 3
     assert other.second.weight is other.first.weight
     assert all(torch.equal(a, b) for a, b in zip(state(optimizer), state(others), strict=True))
-    assert len(state(others)) == 3
+    assert len(state(others)) == tensors
     ends = stepped(model, optimizer, 2), stepped(other, others, 2)
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 

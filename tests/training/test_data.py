@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from polysee.packing.collate import PackBatch
+from polysee.schema.errors import UserError
 from polysee.training.data import PlannedData
 from tiny_chain import Planned
 
@@ -50,6 +51,13 @@ def test_ranks_share_the_packs_of_a_step(data: PlannedData, world: int) -> None:
         assert sum(share.tokens for share in shares) == whole.tokens
         assert sum(len(share.tiles) for share in shares) == len(whole.tiles)
         assert sum(len(share.targets) for share in shares) == len(whole.targets)
+
+
+def test_more_processes_than_packs_are_refused_by_each_of_them(data: PlannedData) -> None:
+    for rank in range(3):
+        with pytest.raises(UserError, match="a step has 2 packs, which is too few for 3 processes") as caught:
+            data.batch(0, rank=rank, world=3)
+        assert "start at most 2 processes" in caught.value.fix
 
 
 def test_answers_and_pictures_stand_where_the_batch_says(planned: Planned, data: PlannedData) -> None:

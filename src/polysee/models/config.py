@@ -34,6 +34,15 @@ class VisionConfig(Config):
             raise ValueError(f"tile ({self.tile}) must be a multiple of twice the patch ({self.patch})")
         return self
 
+    @property
+    def parameters(self) -> int:
+        """Weights of the native `InternVLVisionModel` of this shape."""
+        h, i = self.hidden, self.intermediate
+        # Four projections with biases, two of the perceptron, two norms with biases, two layer scales.
+        layer = 4 * (h * h + h) + (h * i + i) + (i * h + h) + 4 * h + 2 * h
+        patches = (self.tile // self.patch) ** 2
+        return self.layers * layer + (3 * self.patch**2 + 1) * h + (patches + 1) * h + h
+
 
 class LanguageConfig(Config):
     """A Qwen2-shaped decoder. ``initializer_range``: standard deviation of its random weights."""
@@ -51,6 +60,12 @@ class LanguageConfig(Config):
             raise ValueError("hidden must be a multiple of heads, and heads of kv_heads")
         return self
 
+    def parameters(self, vocabulary: int) -> int:
+        """Weights of the native `Qwen2Model` of this shape with an embedding of ``vocabulary`` rows."""
+        h, shared = self.hidden, self.hidden // self.heads * self.kv_heads
+        attention = (h * h + h) + 2 * (h * shared + shared) + h * h
+        return vocabulary * h + self.layers * (attention + 3 * h * self.intermediate + 2 * h) + h
+
 
 class ModelConfig(Config):
     """A native InternVL: ViT, pixel unshuffle by one half, two-layer MLP connector, decoder."""
@@ -63,3 +78,9 @@ class ModelConfig(Config):
     def tokens_per_tile(self) -> int:
         """Visual tokens of one tile after the pixel unshuffle (a quarter of the patches)."""
         return (self.vision.tile // self.vision.patch // 2) ** 2
+
+    def parameters(self, vocabulary: int) -> int:
+        """Weights of the whole model, the output layer being the embedding's."""
+        joined, width = 4 * self.vision.hidden, self.language.hidden
+        connector = 2 * joined + (joined * width + width) + (width * width + width)
+        return self.vision.parameters + connector + self.language.parameters(vocabulary)

@@ -1,13 +1,18 @@
-"""A sample as token ids: media, instruction and turns in the chat template's order, and which ids are answers."""
+"""A sample as token ids: media, instruction and turns in the chat template's order, and which ids are answers.
+
+Images and videos are written as transformers' `InternVLProcessor` writes them, so that a checkpoint sees the prompts of
+its training wherever it is served: an image as all its tiles between `<img>` and `</img>`, a video as one line a frame,
+``Frame1: <img>…</img>``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from polysee.models.tokenizer import ASSISTANT, END, IMAGE_CONTEXT, IMAGE_END, IMAGE_START, PAD, USER
-from polysee.schema.sample import IMAGE_MARK, Sample
+from polysee.schema.sample import IMAGE_MARK, MediaRef, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class PromptEncoder:
         self._cache: dict[str, tuple[int, ...]] = {}
 
     def encode(self, sample: Sample, tiles: Sequence[int]) -> EncodedSample:
-        """The whole sample. ``tiles``: of each medium, in order."""
+        """The whole sample. ``tiles``: of each medium, in order; a video has one a frame."""
         ids: list[int] = []
         answers: list[tuple[int, int]] = []
         for index, turn in enumerate(sample.turns):
@@ -51,21 +56,41 @@ class PromptEncoder:
     def _question(self, sample: Sample, index: int, tiles: Sequence[int]) -> list[int]:
         texts = [turn.input for turn in sample.turns[: index + 1]]
         texts[0] = "\n".join(part for part in (sample.instruction, texts[0]) if part)
-        ids = [self._user]
+        parts: list[str | Sequence[int]] = [[self._user]]
         marked = any(IMAGE_MARK in turn.input for turn in sample.turns) or IMAGE_MARK in sample.instruction
+        media = list(zip(sample.media, tiles, strict=True))
         if index == 0 and not marked:
-            for count in tiles:
-                ids += self._medium(count)
+            for medium, count in media:
+                parts += self._medium(medium, count)
         first = sum(text.count(IMAGE_MARK) for text in texts[:-1])
         before, *rest = texts[-1].split(IMAGE_MARK)
-        ids += self._text(before)
+        parts.append(before)
         for number, part in enumerate(rest):
-            ids += self._medium(tiles[first + number])
-            ids += self._text(part)
-        return [*ids, self.end_id, self._assistant]
+            parts += [*self._medium(*media[first + number]), part]
+        return self._joined([*parts, [self.end_id, self._assistant]])
 
-    def _medium(self, tiles: int) -> list[int]:
+    def _medium(self, medium: MediaRef, tiles: int) -> Iterator[str | Sequence[int]]:
+        if medium.kind != "video":
+            yield self._shown(tiles)
+            return
+        for frame in range(1, tiles + 1):
+            yield "Frame1: " if frame == 1 else f"\nFrame{frame}: "
+            yield self._shown(1)
+
+    def _shown(self, tiles: int) -> list[int]:
         return [self._start, *[self.image_token_id] * (self.tokens_per_tile * tiles), self._stop]
+
+    def _joined(self, parts: Sequence[str | Sequence[int]]) -> list[int]:
+        """Texts that meet are one text to a tokenizer: a word before a video and ``Frame1`` may share a token."""
+        ids: list[int] = []
+        text = ""
+        for part in parts:
+            if isinstance(part, str):
+                text += part
+            else:
+                ids += [*self._text(text), *part]
+                text = ""
+        return [*ids, *self._text(text)]
 
     def _text(self, text: str) -> tuple[int, ...]:
         found = self._cache.get(text)

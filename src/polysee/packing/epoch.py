@@ -57,15 +57,15 @@ class Budget:
         return self.steps * self.packs_per_step
 
 
-def plan_stage(pool: Pool, budget: Budget, *, temperature: float, seed: int, hidden: int) -> pa.Table:
+def plan_stage(pool: Pool, budget: Budget, *, temperature: float, seed: int, hidden: int, stage: str = "") -> pa.Table:
     """Draw, pack and balance as many samples as the stage's steps hold; rows of `PLAN_SCHEMA`.
 
-    ``hidden``: the decoder's width, for the cost of attention. Raises `UserError` if a sample fits no pack, or if
-    there is nothing to draw from.
+    ``hidden``: the decoder's width, for the cost of attention. ``stage``: its name, for messages. Raises `UserError` if
+    a sample fits no pack, or if there is nothing to draw from.
     """
     if not len(pool.ids) or not pool.repeats.any():
         raise UserError("no kept training sample is left for this stage", "look at the funnel: `polysee report`")
-    _check(pool, budget)
+    _check(pool, budget, stage)
     # Whole numbers: a sum of fractions depends on the order of the rows in its last digit, and so would the plan.
     tokens, tiles, drawn = (int(n) for n in (pool.tokens @ pool.repeats, pool.tiles @ pool.repeats, pool.repeats.sum()))
     share = max(tokens / (drawn * budget.max_tokens), tiles / (drawn * budget.max_tiles))
@@ -84,16 +84,23 @@ def plan_stage(pool: Pool, budget: Budget, *, temperature: float, seed: int, hid
     return _table([chosen[i] for i in balance(costs, budget.packs_per_step, seed=seed).ravel()], pool, budget)
 
 
-def _check(pool: Pool, budget: Budget) -> None:
-    too_large = (pool.tokens > budget.max_tokens) | (pool.tiles > budget.max_tiles)
-    over = np.flatnonzero(too_large & (pool.repeats > 0))
-    if over.size:
-        first = over[0]
-        raise UserError(
-            f"{over.size} samples fit no pack; {pool.ids[first]} has {pool.tokens[first]} tokens and "
-            f"{pool.tiles[first]} tiles, a pack {budget.max_tokens} and {budget.max_tiles}",
-            "raise the stage's max_tokens or max_tiles, or select such samples away",
-        )
+def _check(pool: Pool, budget: Budget, stage: str) -> None:
+    over = {"tokens": pool.tokens - budget.max_tokens, "tiles": pool.tiles - budget.max_tiles}
+    drawn = pool.repeats > 0
+    count = int((drawn & ((over["tokens"] > 0) | (over["tiles"] > 0))).sum())
+    if not count:
+        return
+    causes, fixes = [], []
+    for unit, excess in over.items():
+        worst = int(np.where(drawn, excess, -1).argmax())
+        if drawn[worst] and excess[worst] > 0:
+            most = getattr(budget, f"max_{unit}")
+            causes.append(f"{pool.ids[worst]} has {most + excess[worst]:,} {unit}, {excess[worst]:,} over the {most:,}")
+            fixes.append(f"max_{unit} to {most + excess[worst]}")
+    raise UserError(
+        f"{count:,} sample{'s fit' if count > 1 else ' fits'} no pack of the stage {stage!r}; {'; '.join(causes)}",
+        f"raise the stage's {' and '.join(fixes)}, or select such samples away",
+    )
 
 
 def _table(packs: Sequence[NDArray[np.int64]], pool: Pool, budget: Budget) -> pa.Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from polysee.store.atomic import crash_point, write_json
+from polysee.training.optimizers import fill
 
 _FLAT = StateDictOptions(flatten_optimizer_state_dict=True)
 
@@ -48,17 +50,18 @@ class StageCheckpoints:
         last = max(whole, key=lambda path: int(path.name.removeprefix("step-")))
         return int(last.name.removeprefix("step-")), last
 
-    def save(self, step: int, model: Any, optimizer: torch.optim.Optimizer, *, main: bool = True) -> None:
+    def save(self, step: int, model: Any, optimizers: Sequence[torch.optim.Optimizer], *, main: bool = True) -> None:
         """Save after ``step`` finished steps, then forget the older ones. Every rank calls it; ``main`` tidies up."""
         path = self.folder / f"step-{step:07d}"
         if main:
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
-        _fill(optimizer)
+        for optimizer in optimizers:
+            fill(optimizer)
         crash_point()
         with _single_process():
             try:
-                save(_tensors(_state(model, optimizer)), storage_writer=_writer(path))
+                save(_tensors(_state(model, optimizers)), storage_writer=_writer(path))
             except CheckpointException as error:
                 # It is no `Exception`; what it gathered from the ranks are errors of writing.
                 raise OSError(str(error)) from error
@@ -70,19 +73,20 @@ class StageCheckpoints:
                 if old != path:
                     shutil.rmtree(old, ignore_errors=True)
 
-    def restore(self, model: Any, optimizer: torch.optim.Optimizer) -> int:
+    def restore(self, model: Any, optimizers: Sequence[torch.optim.Optimizer]) -> int:
         """Load the newest checkpoint into both and return its finished steps; 0 where there is none."""
         found = self.newest()
         if found is None:
             return 0
         step, path = found
-        _fill(optimizer)
-        state = _state(model, optimizer)
+        for optimizer in optimizers:
+            fill(optimizer)
+        state = _state(model, optimizers)
         # The tensors are loaded in place: names that share one tensor (a tied output layer) all see it.
         with _single_process():
             load(_tensors(state), storage_reader=HuggingFaceStorageReader(str(path)))
         set_model_state_dict(model, state["model"])
-        set_optimizer_state_dict(model, optimizer, state["optimizer"], options=_FLAT)
+        set_optimizer_state_dict(model, optimizers, state["optimizer"], options=_FLAT)
         return step
 
 
@@ -100,21 +104,10 @@ def _is_whole(path: Path) -> bool:
     return all((path / name).is_file() and (path / name).stat().st_size == size for name, size in sizes.items())
 
 
-def _fill(optimizer: torch.optim.Optimizer) -> None:
-    """Give AdamW the state it starts from where it has none yet: a part that no step has reached has no gradient."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.requires_grad and not optimizer.state[parameter]:
-                zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-                # The fused kernel counts its steps on the device.
-                count = torch.zeros((), device=parameter.device if group["fused"] else None)
-                optimizer.state[parameter] = {"step": count, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
-
-
-def _state(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Any]]:
+def _state(model: Any, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, dict[str, Any]]:
     return {
         "model": dict(get_model_state_dict(model)),
-        "optimizer": dict(get_optimizer_state_dict(model, optimizer, options=_FLAT)),
+        "optimizer": dict(get_optimizer_state_dict(model, optimizers, options=_FLAT)),
     }
 
 

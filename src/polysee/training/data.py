@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polysee.models.prompt import PromptEncoder
 from polysee.models.tiles import TilePolicy
 from polysee.packing.collate import PackBatch, PackedSample, collate
+from polysee.schema.errors import UserError
 from polysee.schema.sample import MediaRef, Sample
 from polysee.store.run import RunStore
 from polysee.training.features import FeatureCache, Report
@@ -56,11 +57,19 @@ class PlannedData:
         return self._ids[first:last]
 
     def batch(self, step: int, *, rank: int = 0, world: int = 1) -> PackBatch:
-        """The packs of one step that a rank computes."""
+        """The packs of one step that a rank computes: every ``world``-th one.
+
+        Raises `UserError`, on every rank alike, if there are fewer packs than ranks.
+        """
         first, last = np.searchsorted(self._steps, [step, step + 1])
         packs: dict[int, list[PackedSample]] = {}
         for row in range(first, last):
             packs.setdefault(int(self._packs[row]), []).append(self._packed(self._ids[row]))
+        if len(packs) < world:
+            raise UserError(
+                f"a step has {len(packs)} packs, which is too few for {world} processes",
+                f"start at most {len(packs)} processes, or raise the stage's packs_per_step to a multiple of {world}",
+            )
         mine = [packs[number] for number in sorted(packs)][rank::world]
         if self._features is not None:
             return collate(mine, self._features.read, tile=self._policy.tile, pad_id=self._encoder.pad_id)

@@ -163,14 +163,14 @@ def train_encoder(
     model.tower.set_attn_implementation("eager")
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     checkpoints = StageCheckpoints(folder / "steps")
-    start = checkpoints.restore(model, optimizer)
+    start = checkpoints.restore(model, [optimizer])
     with ThreadPoolExecutor(1) as drawer:
         upcoming = drawer.submit(scene_batch, seed, start, config.batch, vision)
         for step in range(start, config.steps):
             batch = upcoming.result()
             upcoming = drawer.submit(scene_batch, seed, step + 1, config.batch, vision)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * cosine(step, config.steps, config.warmup_steps)
+                group["lr"] = config.learning_rate * cosine(step, config.steps, config.warmup)
             with torch.autocast("cpu", torch.bfloat16):
                 loss, right = loss_of(model, batch)
             if not torch.isfinite(loss):
@@ -181,7 +181,7 @@ def train_encoder(
             optimizer.step()
             report(step, loss.item(), right)
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
-                checkpoints.save(step + 1, model, optimizer)
+                checkpoints.save(step + 1, model, [optimizer])
     path = folder / "vision.safetensors"
     weights = {name: value.half().contiguous() for name, value in model.tower.state_dict().items()}
     with replacing(path) as target:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from polysee.models.tiles import TilePolicy
 from polysee.schema.sample import MediaRef
-from polysee.store.atomic import make_folder, replacing, write_json
+from polysee.store.atomic import make_folder, replacing
+from polysee.store.fingerprint import hash_file
+from polysee.store.sealed import Damaged, read_sealed, write_sealed
 from polysee.training.config import Precision
 from polysee.training.module import normalise_on_device
 
@@ -25,8 +27,9 @@ Report = Callable[[int, int], None]
 class FeatureCache:
     """``features.bin``: float16 (tiles, patches, width), the encoder's output without its class token.
 
-    It is built anew from the start if it is not whole; the tiles of a medium stand together. ``folder`` belongs to one
-    stage and one fingerprint, so that what is found there fits. Disk: 2 x patches x width bytes a tile.
+    It is built anew from the start if it is not what its checksum says; the tiles of a medium stand together.
+    ``folder`` belongs to one stage and one fingerprint, so that what is found there fits. ``tower`` computes where its
+    weights are. Disk: 2 x patches x width bytes a tile.
     """
 
     def __init__(self, folder: Path, policy: TilePolicy, tower: Any, precision: Precision) -> None:
@@ -45,13 +48,15 @@ class FeatureCache:
             count = self._policy.count(medium)
             self._rows[_key(medium)] = (offset, offset + count)
             offset += count
+        if not offset:
+            return  # text alone: there is nothing to map
         config = self._tower.config
         shape = (offset, (config.image_size[0] // config.patch_size[0]) ** 2, config.hidden_size)
         data, done = self._folder / "features.bin", self._folder / "features.json"
-        if not (data.is_file() and done.is_file()):
+        if not _is_whole(data, done):
             with replacing(data) as target:
                 self._encode(distinct, read, report, np.memmap(target, np.float16, "w+", shape=shape))
-            write_json(done, {"shape": list(shape)})
+            write_sealed(done, {"sha256": hash_file(data)})
         self._data = np.memmap(data, np.float16, "r", shape=shape)
 
     def read(self, medium: MediaRef) -> NDArray[np.float16]:
@@ -80,5 +85,13 @@ class FeatureCache:
             report(start + len(part), len(media))
 
 
+def _is_whole(data: Path, done: Path) -> bool:
+    try:
+        mark = read_sealed(done)
+    except (FileNotFoundError, Damaged):
+        return False
+    return data.is_file() and mark == {"sha256": hash_file(data)}
+
+
 def _key(medium: MediaRef) -> str:
-    return f"{medium.sha256}/{medium.span}"
+    return f"{medium.sha256}/{medium.box}/{medium.span}"

@@ -17,6 +17,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from polysee.models.device import deterministic
 from polysee.packing.collate import PackBatch
 from polysee.schema.errors import UserError
 from polysee.store.atomic import write_json, write_text
@@ -25,6 +26,7 @@ from polysee.training.config import Part, StageConfig
 from polysee.training.data import PlannedData
 from polysee.training.losses import response_weights
 from polysee.training.module import PackedLoss, to_device
+from polysee.training.optimizers import build_optimizers
 from polysee.training.schedule import cosine
 
 Losses = NDArray[np.float64]
@@ -53,13 +55,13 @@ def parts(model: Any) -> dict[Part, Any]:
     }
 
 
+@deterministic()
 def train_stage(stage: StageRun, report: Report) -> None:
     """Train ``stage.model`` in place, from the newest checkpoint if there is one.
 
     Raises `UserError` if the loss is not finite, naming the samples of that step.
     """
     config = stage.config
-    torch.use_deterministic_algorithms(True)
     # The precision is `_step`'s own: an Accelerator's is fixed for the process, but stages may differ in it. And a rank
     # whose packs hold no picture does not reach the vision encoder.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
@@ -68,13 +70,10 @@ def train_stage(stage: StageRun, report: Report) -> None:
         # On CPU most of a bfloat16 step went into the fused attention's backward; plain products are faster there.
         stage.model.set_attn_implementation("eager")
     stage.model.train()
-    groups = _freeze(stage.model, config)
-    module, optimizer = accelerator.prepare(
-        PackedLoss(stage.model),
-        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=config.weight_decay),
-    )
+    _freeze(stage.model, config)
+    module, *optimizers = accelerator.prepare(PackedLoss(stage.model), *build_optimizers(parts(stage.model), config))
     checkpoints = StageCheckpoints(stage.folder / "steps")
-    start = checkpoints.restore(module, optimizer)
+    start = checkpoints.restore(module, optimizers)
     world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
     if main:
         _cut_log(stage.log, config.name, start)
@@ -82,9 +81,9 @@ def train_stage(stage: StageRun, report: Report) -> None:
     with stage.log.open("a", encoding="utf-8") if main else nullcontext() as log:
         batches = stage.data.batches(start, config.steps, rank=rank, world=world)
         for step, batch in enumerate(batches, start):
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * cosine(step, config.steps, config.warmup_steps)
-            losses, loss = _step(accelerator, module, optimizer, batch, config)
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+                group["lr"] = group["peak"] * cosine(step, config.steps, config.warmup)
+            losses, loss = _step(accelerator, module, optimizers, batch, config)
             if not np.isfinite(loss):
                 _stop(stage, step, loss)
             counts = torch.from_numpy(_counts(stage.data.languages, batch, losses)).to(accelerator.device)
@@ -95,23 +94,18 @@ def train_stage(stage: StageRun, report: Report) -> None:
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
                 if log:
                     log.flush()
-                checkpoints.save(step + 1, module, optimizer, main=main)
+                checkpoints.save(step + 1, module, optimizers, main=main)
             report(step + 1, loss)
     stage.model.eval()
 
 
-def _freeze(model: Any, config: StageConfig) -> list[dict[str, Any]]:
-    groups: list[dict[str, Any]] = []
+def _freeze(model: Any, config: StageConfig) -> None:
     for name, part in parts(model).items():
         part.requires_grad_(name in config.train)
-        if name in config.train:
-            rate = config.learning_rate[name]
-            groups.append({"params": list(part.parameters()), "lr": rate, "peak": rate})
-    return groups
 
 
 def _step(
-    accelerator: Accelerator, module: Any, optimizer: Any, batch: PackBatch, config: StageConfig
+    accelerator: Accelerator, module: Any, optimizers: Sequence[Any], batch: PackBatch, config: StageConfig
 ) -> tuple[Losses, float]:
     """One optimizer step; the loss of each answer token of this rank, and the weighted mean over all ranks."""
     weights = torch.from_numpy(response_weights(batch.lengths, exponent=config.loss_exponent)).to(accelerator.device)
@@ -122,8 +116,9 @@ def _step(
     loss = (losses.double() * weights).sum() * accelerator.num_processes / total
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(module.parameters(), config.clip_norm)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     mean = accelerator.reduce(loss.detach(), "mean").item()
     return losses.detach().double().cpu().numpy(), mean
 
@@ -155,8 +150,8 @@ def _row(stage: StageRun, step: int, counts: torch.Tensor, loss: float) -> dict[
         "answer_tokens": int(answer_tokens),
         "tiles": int(tiles),
         "learning_rate": {
-            part: rate * cosine(step, stage.config.steps, stage.config.warmup_steps)
-            for part, rate in stage.config.learning_rate.items()
+            part: stage.config.learning_rate[part] * cosine(step, stage.config.steps, stage.config.warmup)
+            for part in stage.config.train
         },
         "languages": languages,
     }
