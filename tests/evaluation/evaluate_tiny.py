@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from polysee.evaluation import run
+from polysee.evaluation import jobs, run
 from polysee.evaluation.config import EvaluateConfig, TaskConfig
 from polysee.models.prompt import PromptEncoder
 from polysee.schema.sample import MediaRef, Sample
@@ -44,7 +44,7 @@ def samples() -> list[Sample]:
 
 def main(path: str, kill_at: int) -> None:
     torch.set_num_threads(1)
-    run.UNIT = 16
+    jobs.UNIT = 16
     read = 0
 
     def reading(ref: MediaRef) -> NDArray[np.uint8]:

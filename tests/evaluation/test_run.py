@@ -14,7 +14,7 @@ import pytest
 import torch
 from evaluate_tiny import CONFIG, samples
 
-from polysee.evaluation import run
+from polysee.evaluation import jobs
 from polysee.evaluation.config import EvaluateConfig, TaskConfig
 from polysee.evaluation.predictions import PREDICTION_SCHEMA, read_predictions
 from polysee.evaluation.run import Subject, evaluate, measure, plan, untrained
@@ -129,7 +129,8 @@ def test_what_is_there_is_not_done_again(subject: Subject, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "changes", [{"fingerprint": "another checkpoint"}, {"seed": 4}, {"config": CONFIG.model_copy(update={"batch": 9})}]
+    "changes",
+    [{"fingerprint": "another checkpoint"}, {"seed": 4}, {"config": CONFIG.model_copy(update={"max_new_tokens": 5})}],
 )
 def test_another_input_starts_anew(subject: Subject, tmp_path: Path, changes: dict[str, Any]) -> None:
     path = tmp_path / "p.lance"
@@ -228,6 +229,6 @@ def test_measure(metric: Any, answer: str, gold: str, language: str, expected: t
 
 def test_unit_size_is_not_part_of_the_result(subject: Subject, tmp_path: Path, monkeypatch: Any) -> None:
     first = _plain(_evaluate(subject, tmp_path / "a.lance"))
-    monkeypatch.setattr(run, "UNIT", 16)
+    monkeypatch.setattr(jobs, "UNIT", 16)
     second = _plain(_evaluate(subject, tmp_path / "b.lance"))
     assert [row["answer"] for row in first] == [row["answer"] for row in second]

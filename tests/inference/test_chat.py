@@ -97,6 +97,14 @@ def test_a_checkpoint_with_a_missing_tensor_is_refused(run: Path) -> None:
         load_checkpoint(folder)
 
 
+def test_a_model_goes_to_the_accelerator(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run / "checkpoints" / "all"
+    # Of all devices `meta` alone is on every machine.
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("meta"))
+    assert load_checkpoint(folder).model.device.type == "meta"
+    assert load_checkpoint(folder, device="cpu").model.device.type == "cpu"
+
+
 def test_the_processor_file_says_how_to_tile(run: Path) -> None:
     folder = run / "checkpoints" / "all"
     (old := folder / "preprocessor_config.json").rename(folder / "processor_config.json")

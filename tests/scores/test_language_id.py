@@ -11,6 +11,7 @@ from polysee.schema.arrow import to_table
 from polysee.schema.sample import Origin, Sample, Turn, make_sample
 from polysee.scores import get, language_id
 from polysee.scores.language_id import MODEL_LABELS, LanguageId, LanguageIdParams, judge, model_knows
+from polysee.text import identify
 
 TEXTS = {
     "en": "A black cat is sitting on the red carpet.",
@@ -92,7 +93,7 @@ def test_a_doubtful_disagreement_is_unknown() -> None:
 
 
 def test_the_labels_are_the_models() -> None:
-    found = {row["lang"] for row in language_id._model().detect("hello world", model="lite", k=400)}
+    found = {row["lang"] for row in identify._model().detect("hello world", model="lite", k=400)}
     assert len(found) > 150
     assert found <= MODEL_LABELS
     assert len(MODEL_LABELS) == 176
@@ -103,5 +104,5 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a connection was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    language_id._model.cache_clear()
+    identify._model.cache_clear()
     assert language_id.detect(TEXTS["ar"])[0] == "ar"

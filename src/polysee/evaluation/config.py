@@ -9,7 +9,7 @@ from pydantic import Field
 from polysee.schema.config import Config
 
 Metric = Literal["choice", "exact_match", "chrf", "iou"]
-Baseline = Literal["blank", "untrained"]
+Baseline = Literal["blank", "untrained", "shuffled"]
 
 
 class TaskConfig(Config):

@@ -58,14 +58,17 @@ def final_checkpoint(run: Path) -> Path:
     return folder
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
-    """Load a Hub folder on the CPU, offline and with no code from it.
+def load_checkpoint(folder: Path, *, device: str | None = None) -> Checkpoint:
+    """Load a Hub folder, offline and with no code from it. ``device``: as torch names it; the accelerator if there is
+    one where it is left out.
 
     Raises `UserError` if a file is missing, or if tensors are missing or left over: such a model would answer at
     random in part.
     """
     try:
         from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+        from polysee.models.device import best_device
     except ImportError as error:
         raise MissingExtra("transformers", "train") from error
     normalisation, tiling = read_processor(folder)
@@ -82,7 +85,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     loader: Any = AutoTokenizer
     tokenizer = loader.from_pretrained(folder, local_files_only=True)
     encoder = PromptEncoder(tokenizer, int(model.config.image_seq_length))
-    return Checkpoint(model.eval(), encoder, normalisation, tiling)
+    return Checkpoint(model.to(device or best_device()).eval(), encoder, normalisation, tiling)
 
 
 def read_processor(folder: Path) -> tuple[Normalisation, Tiling]:

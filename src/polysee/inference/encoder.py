@@ -43,7 +43,17 @@ def media_key(ref: MediaRef) -> str:
     """One name for one medium, or the region or span of it that a sample means."""
     parts = [ref.sha256]
     parts += [f"{name}={','.join(map(repr, value))}" for name, value in (("box", ref.box), ("span", ref.span)) if value]
+    if ref.kind == "video":
+        # One video is shown with several numbers of frames.
+        parts.append(f"frames={ref.frames}")
     return ";".join(parts)
+
+
+def encode_dialogue(encoder: PromptEncoder, sample: Sample, tiles: Mapping[str, Tiles]) -> Prompt:
+    """The prompt of the last turn, behind the turns before it with their answers, and all media."""
+    keys = [media_key(ref) for ref in sample.media]
+    encoded = encoder.encode(sample, [len(tiles[key]) for key in keys])
+    return Prompt(encoded.input_ids[: encoded.answers[-1][0]], tuple(keys))
 
 
 def encode_prompt(encoder: PromptEncoder, sample: Sample, tiles: Mapping[str, Tiles]) -> Prompt:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from polysee.inference.batching import plan_batches, run_batches, token_budget, tolerance
 from polysee.inference.encoder import Prompt
 from polysee.inference.features import Features, embed
 
@@ -45,23 +46,38 @@ class _Batch:
 
 @torch.inference_mode()
 def option_scores(
-    model: Any, questions: Sequence[Question], features: Features, *, image_token_id: int, batch: int
+    model: Any, questions: Sequence[Question], features: Features, *, image_token_id: int, batch: int | None
 ) -> list[list[float]]:
     """log p(option, end | media, prompt) in nats for each option of each question, in the given order.
 
-    Questions of similar length share a batch. The plan depends on the questions alone, so equal input gives equal
-    bits; another ``batch`` changes a score by float rounding only. Raises `ValueError` for an option without tokens
-    and for a decoder with sliding windows, which one 4D mask cannot express.
+    Questions of similar length share a batch (``batch`` rows; None: as many as the memory allows). The plan depends on
+    the questions alone, so equal input gives equal bits. Another ``batch`` changes a score by rounding; where that
+    could turn a choice between options, in sum or per token, the question is computed anew by itself, so that every
+    choice is what a batch of one gives. Raises `ValueError` for an option without tokens and for a decoder with
+    sliding windows, which one 4D mask cannot express.
     """
     _check(model, questions)
-    order = sorted(range(len(questions)), key=lambda index: (questions[index].length, index))
-    scores: list[list[float]] = [[] for _ in questions]
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        rows = [questions[index] for index in chosen]
-        for index, values in zip(chosen, _score(model, rows, features, image_token_id), strict=True):
-            scores[index] = values
-    return scores
+
+    def score(chosen: Sequence[int]) -> list[list[float]]:
+        return _score(model, [questions[index] for index in chosen], features, image_token_id)
+
+    batches = plan_batches([question.length for question in questions], batch, token_budget(model))
+    found = run_batches(batches, score)
+    shared = {index for chosen in batches if len(chosen) > 1 for index in chosen}
+    limit = tolerance(model.dtype)
+    alone = [index for index in sorted(shared) if _close(questions[index], found[index], limit)]
+    found.update(run_batches([[index] for index in alone], score))
+    return [found[index] for index in range(len(questions))]
+
+
+def _close(question: Question, scores: Sequence[float], limit: float) -> bool:
+    """Whether rounding could change which option is best."""
+    if len(scores) < 2:
+        return True
+    tokens = [len(option) for option in question.options]
+    first, second = sorted(scores, reverse=True)[:2]
+    best_mean, next_mean = sorted((s / n for s, n in zip(scores, tokens, strict=True)), reverse=True)[:2]
+    return first - second <= limit * max(tokens) or best_mean - next_mean <= limit
 
 
 def best(scores: Sequence[float]) -> int:

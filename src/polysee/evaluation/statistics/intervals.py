@@ -42,7 +42,7 @@ def clustered_mean(
     interval of as many independent trials as there are clusters. Raises `ValueError` without scores.
     """
     values = np.asarray(scores, np.float64)
-    codes, count = _codes(clusters)
+    codes, count = cluster_codes(clusters)
     if not len(values) or len(values) != len(codes):
         raise ValueError(f"{len(values)} scores for {len(codes)} cluster labels")
     sums = np.bincount(codes, values, count).astype(np.float64)[:, None]
@@ -67,7 +67,7 @@ def clustered_macro(
     resample leaves empty is left out of that resample's mean. Returns the macro mean, and each outer group's mean.
     """
     values = np.asarray(scores, np.float64)
-    codes, count = _codes(clusters)
+    codes, count = cluster_codes(clusters)
     if not len(values):
         raise ValueError("a macro mean needs scores")
     pairs = sorted(set(zip(outer, inner, strict=True)))
@@ -86,7 +86,8 @@ def clustered_macro(
     return _interval(float(means.mean()), _mean(group_draws), count, LEVEL), each
 
 
-def _codes(clusters: Sequence[str]) -> tuple[NDArray[np.int64], int]:
+def cluster_codes(clusters: Sequence[str]) -> tuple[NDArray[np.int64], int]:
+    """Labels as numbers from 0, and how many there are."""
     names, codes = np.unique(np.asarray(clusters, dtype=np.str_), return_inverse=True)
     return codes.astype(np.int64), len(names)
 
