@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help install packages demo test test-slow lint docs bench clean
+.PHONY: help install packages test-packages demo test test-slow lint docs bench clean
 
 help:
 	@echo "make demo       train and measure a small model in many languages, and show its report"
@@ -36,16 +36,19 @@ $(STAMP): pyproject.toml constraints.txt
 packages:
 	@scripts/debian-packages
 
+test-packages:
+	@scripts/debian-packages --tests
+
 demo: install
 	$(BIN)/polysee run $(RECIPE) --workdir $(WORKDIR)
 	@name=$$(sed -n 's/^name:[[:space:]]*//p' $(RECIPE)) && \
 	  echo && echo "report: $(WORKDIR)/$$name/report.html" && echo "scores: $(WORKDIR)/$$name/scores.json"
 
-test: install
+test: install test-packages
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov=polysee --cov-report=term --cov-fail-under=85
 
 # pytest says 5 where there is none.
-test-slow: install
+test-slow: install test-packages
 	$(BIN)/python -m pytest -m slow || test $$? -eq 5
 
 lint: $(STAMP)

@@ -264,7 +264,7 @@ CASES = [
     Case(
         "more marks than images", line(record(conversations=say("<image> <image>", "Paka"))), Rejected("missing-image")
     ),
-    Case("video in a set of images", line(record(video="a.mp4")), Rejected("unsupported-video")),
+    Case("image and video in one record", line(record(video="a.mp4")), Rejected("image-and-video")),
     Case("unknown role", sharegpt(("user", "Nini?"), ("oracle", "Paka")), Rejected("unknown-role")),
     Case("assistant first", sharegpt(("assistant", "Paka"), ("user", "Nini?")), Rejected("turn-order")),
     Case("question without answer", sharegpt(("user", "Nini?")), Rejected("odd-turns")),
@@ -379,7 +379,11 @@ CASES = [
         too_many_rejects,
         Refused(("1 of 4 records cannot be used", "20.00%", "zero-byte-file 1", "rejects.lance"), apart=True),
     ),
-    Case("sample over the pack budget", long_answer, Refused(("fit no pack", "a pack 64 and 16", "max_tokens"))),
+    Case(
+        "sample over the pack budget",
+        long_answer,
+        Refused(("1 sample fits no pack of the stage 'one'", "over the 64", "max_tokens")),
+    ),
     # Where runs go
     Case("file in the way", file_in_the_way, Refused(("runs/run: cannot write here",))),
     Case(

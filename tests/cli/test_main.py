@@ -61,6 +61,13 @@ def test_each_command_has_its_help_line_and_examples(name: str) -> None:
     assert re.search(rf"Examples:\n +polysee {name} ?", command.help)
 
 
+@pytest.mark.parametrize(("name", "option"), [("show", "--save"), ("chat", "--about"), ("doctor", "--need")])
+def test_examples_show_what_a_name_does_not_tell(name: str, option: str) -> None:
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    examples = getattr(importlib.import_module(module), attribute).help.partition("Examples:")[2]
+    assert f" {option} " in examples
+
+
 def test_help_lists_every_command() -> None:
     text = polysee_command("--help").stdout
     assert all(f"  {name} " in text for name in COMMANDS)

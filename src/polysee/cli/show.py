@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--task", help="Only samples of this task, such as naming.")
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1), help="Most samples to print.")
 @click.option("--save", type=click.Path(path_type=Path), help="Also write their pictures and videos to this folder.")
-def show(run: Path, split: str | None, language: str | None, task: str | None, limit: int, save: Path | None) -> None:
+@click.option("--instructions", is_flag=True, help="Count their instructions, and how much these differ, by language.")
+def show(
+    run: Path, split: str | None, language: str | None, task: str | None, limit: int, save: Path | None,
+    instructions: bool,
+) -> None:  # fmt: skip
     """Print samples of a run and where they came from.
 
     RUN is a run's folder, such as runs/microworld.
@@ -32,6 +36,7 @@ def show(run: Path, split: str | None, language: str | None, task: str | None, l
       polysee show runs/microworld
       polysee show runs/microworld --language ar --task counting --limit 20
       polysee show runs/microworld --split scenes --save pictures
+      polysee show runs/microworld --instructions
     """
     from polysee.store.run import RunStore
 
@@ -41,11 +46,32 @@ def show(run: Path, split: str | None, language: str | None, task: str | None, l
     total = store.count(where)
     if total == 0:
         raise _nothing(store, {name: value for name, value in wanted.items() if value is not None})
+    if instructions:
+        from polysee.cli.instructions import instruction_table
+
+        click.echo(instruction_table(store, where))
+        return
     for sample, fate in _first(store, where, limit):
         click.echo("\n".join(_lines(sample, fate, store)) + "\n")
         if save is not None:
             _save(sample, store, save)
     click.echo(f"{count(min(limit, total))} of {count(total)} samples")
+    for line in _spent(store):
+        click.echo(line)
+
+
+def _spent(store: RunStore) -> Iterator[str]:
+    """What the services of this run's steps did in all runs of the work folder."""
+    from polysee.services.ledger import read_totals
+    from polysee.services.open import FOLDER
+
+    used: set[str] = set()
+    for manifest in store.manifests.all():
+        services = manifest.parameters.get("services") if isinstance(manifest.parameters, dict) else None
+        used |= services.keys() if isinstance(services, dict) else set()
+    for totals in read_totals(store.path.parent / FOLDER):
+        if totals.service in used:
+            yield f"in all runs of {store.path.parent}, {totals.line()}"
 
 
 def _first(store: RunStore, where: str | None, limit: int) -> Iterator[tuple[Sample, str]]:

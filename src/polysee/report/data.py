@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,21 +16,27 @@ from polysee.evaluation.scores import Seen
 from polysee.report.files import Plan, RunFiles, read_run
 from polysee.report.words import Tongue, in_order, tongue
 from polysee.schema.errors import UserError
+from polysee.schema.provenance import STATED, Provenance, by_origins, stated_provenance
 from polysee.store.run import RunStore
 from polysee.text.segment import count_graphemes
 
 TRAIN = "train"
+_RANKS: tuple[Provenance, ...] = ("authentic", "synthetic", "translated")
+"""Of several origins the last of these counts, as in `by_origins`."""
+_BETWEEN = "\x1f"
 _CUT_SAMPLES = 200
 """Samples a language whose text is counted in tokens: a rate needs no more."""
 
 
 @dataclass
 class LanguageData:
-    """Kept samples of one language. ``characters`` and ``text_tokens``: of the text that was counted."""
+    """Kept samples of one language. ``made``: those of the training split, by who wrote them. ``characters`` and
+    ``text_tokens``: of the text that was counted."""
 
     pictured: int = 0
     text_only: int = 0
     held_out: int = 0
+    made: Counter[Provenance] = field(default_factory=Counter)
     characters: int = 0
     text_tokens: int = 0
     counted: int = 0
@@ -87,9 +94,11 @@ def survey(files: RunFiles, store: RunStore | None) -> DataSurvey | None:
     count_tokens, found.tokeniser = _tokeniser(files.path)
     ids: list[pa.Array] = []
     languages: list[pa.Array] = []
-    columns = ["id", "language", "split", "media", "turns", "origins"]
+    columns = ["id", "language", "split", "media", "turns", "origins", "tags"]
+    steps = {str(entry.get("name")): str(entry.get("use")) for entry in files.entries("transforms")}
     for batch in store.sample_batches(columns, store.kept()):
         _count_batch(found, batch, count_tokens)
+        _count_makers(found, batch, steps)
         train = pc.equal(batch.column("split"), TRAIN)
         ids.append(batch.column("id").filter(train))
         languages.append(batch.column("language").filter(train))
@@ -121,6 +130,27 @@ def _count_batch(found: DataSurvey, batch: pa.RecordBatch, count_tokens: Callabl
         found.origins[row["source"], row["licence"]] += row["count_all"]
     if count_tokens is not None:
         _count_text(found, batch, count_tokens)
+
+
+def _count_makers(found: DataSurvey, batch: pa.RecordBatch, steps: Mapping[str, str]) -> None:
+    """`polysee.schema.provenance.provenance` of all training rows, each distinct origin and few tags looked at."""
+    origins = batch.column("origins")
+    names = [pc.struct_field(pc.list_flatten(origins), name) for name in ("step", "service", "model")]
+    listed = pc.binary_join_element_wise(*names, _BETWEEN).dictionary_encode()
+    told = (one.split(_BETWEEN) for one in listed.dictionary.to_pylist())
+    kinds = [by_origins([(step, service, model)], steps) for step, service, model in told]
+    rank = np.zeros(batch.num_rows, np.int8)
+    parents = pc.list_parent_indices(origins).to_numpy()
+    np.maximum.at(rank, parents, np.array([_RANKS.index(kind) for kind in kinds], np.int8)[listed.indices.to_numpy()])
+    made = [_RANKS[one] for one in rank.tolist()]
+    tags = batch.column("tags")
+    says = pc.match_substring_regex(pc.list_flatten(tags), STATED)
+    for row in np.unique(pc.list_parent_indices(tags).filter(says).to_numpy()).tolist():
+        made[row] = stated_provenance(tags[row].as_py()) or made[row]
+    train = pc.equal(batch.column("split"), TRAIN).to_pylist()
+    for tag, kind, wanted in zip(batch.column("language").to_pylist(), made, train, strict=True):
+        if wanted:
+            found.languages[tag].made[kind] += 1
 
 
 def _count_text(found: DataSurvey, batch: pa.RecordBatch, count_tokens: Callable[[list[str]], int]) -> None:
@@ -206,5 +236,5 @@ def _tongues(files: RunFiles, found: DataSurvey | None) -> list[Tongue]:
     if found is not None:
         seen.update({tag: found.seen(tag) for tag in found.languages})
     if files.scores is not None:
-        seen.update({score.language: score.seen for score in files.scores.rows})
+        seen.update({score.language: score.seen for score in files.scores.rows if score.seen is not None})
     return in_order(tongue(tag, what) for tag, what in seen.items() if tag != "und")
