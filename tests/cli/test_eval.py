@@ -65,6 +65,17 @@ def _chooses_right(body: dict[str, Any]) -> str:
     return next((line[0] for line in lines if line[3:] in firsts), "?")
 
 
+def test_the_gate_stops_a_model_that_lost_a_language(place: Path, tmp_path: Path) -> None:
+    words = (place / "checkpoint", "--task", place / "task.yaml", "--batch", "3")
+    assert _run(*words, "--out", tmp_path / "old")[0] == 0
+    code, output = _run(*words, "--out", tmp_path / "same", "--gate", tmp_path / "old")
+    assert (code, "none of 5 languages has fallen" in output) == (0, True)
+    code, output = _run(
+        *words, "--out", tmp_path / "less", "--language", "ar", "--language", "th", "--gate", tmp_path / "old"
+    )
+    assert (code, output.count("measured before, but not now")) == (3, 3)
+
+
 def test_a_service_is_asked_by_letters_and_only_once(place: Path, tmp_path: Path) -> None:
     with Server(answer=_chooses_right).running() as server:
         words = ["--task", place / "letters.yaml", "--backend", "openai", "--base-url", server.url, "--model", "tiny"]

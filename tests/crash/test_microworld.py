@@ -49,13 +49,14 @@ class Whole:
 
 def start(workdir: Path) -> subprocess.Popen[bytes]:
     """The real command, in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "polysee.cli.main", "run", str(RECIPE), "--workdir", str(workdir)],
-        env={**os.environ, "PYTHONPATH": str(Path(polysee.__file__).parents[1])},
-        stdout=subprocess.DEVNULL,
-        stderr=(workdir / "said.txt").open("ab"),
-        start_new_session=True,
-    )
+    with (workdir / "said.txt").open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "polysee.cli.main", "run", str(RECIPE), "--workdir", str(workdir)],
+            env={**os.environ, "PYTHONPATH": str(Path(polysee.__file__).parents[1])},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
 
 
 @pytest.fixture(scope="module")

@@ -128,3 +128,10 @@ def test_what_is_not_for_commercial_use_is_refused_by_name(name: str, refused: l
         check_commercial(load_recipe(RECIPES / f"{name}.yaml"))
     assert all(part in error.value.cause for part in refused)
     assert "'vqa-v2'" not in error.value.cause
+
+
+def test_what_apertium_writes_stands_under_no_licence_of_its_own() -> None:
+    recipe = load_recipe(RECIPES / "ain-data-tiny.yaml")
+    (mt,) = recipe.services
+    assert mt.effective_licence == ""
+    assert check_commercial(recipe) == []

@@ -39,6 +39,8 @@ def _rows(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
 @click.option("--model", help="The service's name of the model.")
 @click.option("--api-key-env", help="Name of the environment variable that holds the service's key.")
 @click.option("--price", nargs=2, type=float, default=(0.0, 0.0), help="Of a million tokens read and written.")
+@click.option("--gate", type=click.Path(path_type=Path), help="Leave with 3 if a language fell against this folder's.")
+@click.option("--max-drop", default=1.0, show_default=True, type=click.FloatRange(0, 100), help="Points it may fall.")
 @click.option("--max-cost", type=float, help="The most that the service may cost.")
 def eval(subject: Path | None, names: tuple[str, ...], **options: Any) -> int:
     """Measure a checkpoint or a service on tasks, in every language.
@@ -51,6 +53,7 @@ def eval(subject: Path | None, names: tuple[str, ...], **options: Any) -> int:
       polysee eval runs/microworld --task microworld --out results
       polysee eval runs/microworld --task my-task.yaml --language ar --language hi --limit 100
       polysee eval runs/microworld --task lmms:mtvqa --limit 100
+      polysee eval runs/new --task my-task.yaml --gate runs/old/eval/my-task --max-drop 2
       polysee eval --task my-task.yaml --backend openai --base-url http://127.0.0.1:8000/v1 --model qwen --out results
     """
     from polysee.evaluation.lmms.command import is_benchmark
@@ -93,7 +96,18 @@ def _own(subject: Path | None, names: Sequence[str], options: Mapping[str, Any])
     click.echo(str(outcome.path))
     if outcome.failed:
         click.echo(f"{count(outcome.failed)} questions got no answer: run the same command again", err=True)
-    return 1 if outcome.failed else 0
+        return 1
+    return _gate(options["out"], options) if options["gate"] else 0
+
+
+def _gate(new: Path, options: Mapping[str, Any]) -> int:
+    """Whether the model may pass: what `polysee compare --max-drop` tells, after an evaluation."""
+    from polysee.evaluation.gate import GateConfig, check
+
+    config = GateConfig(against=str(options["gate"]), max_drop=options["max_drop"] / 100)
+    result = check(new, config, resamples=2000, seed=options["seed"])
+    click.echo("\n".join(result.lines()))
+    return result.exit_code
 
 
 def _public(subject: Path | None, names: Sequence[str], options: Mapping[str, Any]) -> None:

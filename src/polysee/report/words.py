@@ -27,7 +27,7 @@ SPLIT_ORDER = ("scenes", "concepts", "pairs", "languages", "development")
 BASELINE_WORDS = {
     "blank": "blank picture",
     "untrained": "untrained model",
-    "shuffled": "shuffled pictures",
+    "shuffled": "question in another language",
 }
 UNKNOWN = "–"
 """Stands for a number that does not exist."""
