@@ -111,10 +111,11 @@ def test_interrupt_ends_with_130_and_says_how_to_go_on() -> None:
 
 _INTERRUPTED = f"""
 import os, threading, time
-threading.Timer(0.3, lambda: os.kill(os.getpid(), {int(signal.SIGINT)})).start()
-import click
 from polysee.cli import main, doctor
-doctor.examine = lambda *a: time.sleep(60)
+def examine(*words):
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), {int(signal.SIGINT)})).start()
+    time.sleep(60)
+doctor.examine = examine
 main.main(["doctor"])
 """
 

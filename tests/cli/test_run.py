@@ -64,7 +64,7 @@ def test_plan_says_what_changed_and_how_long_it_took(workdir: Path, scenes: Path
 
 
 def test_interrupted_run_goes_on(tmp_path: Path, scenes: Path, command: Command) -> None:
-    words = ["run", str(scenes), "--workdir", str(tmp_path), "--set", "sources.world.params.scenes.naming=200"]
+    words = ["run", str(scenes), "--workdir", str(tmp_path), "--set", "sources.world.params.scenes.naming=1000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "polysee.cli.main", *words],
         stderr=subprocess.PIPE,
@@ -83,7 +83,7 @@ def test_interrupted_run_goes_on(tmp_path: Path, scenes: Path, command: Command)
     assert said.endswith("interrupted: run the same command again to go on\n")
     assert "Traceback" not in said
     assert command(*words).returncode == 0
-    assert RunStore.open_read_only(tmp_path / "scenes").count() == 60 + 194 * 3
+    assert RunStore.open_read_only(tmp_path / "scenes").count() == 60 + 994 * 3
 
 
 def test_run_folder_that_cannot_be_made(tmp_path: Path, scenes: Path, command: Command) -> None:
