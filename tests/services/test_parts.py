@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polysee.schema.errors import UserError
+from polysee.schema.licences import is_non_commercial
 from polysee.schema.secrets import redact
 from polysee.services import local
 from polysee.services.base import Failure, Segment
@@ -24,7 +25,7 @@ from polysee.services.cache import AnswerCache, Keys
 from polysee.services.config import ROLES, ApertiumConfig, ChatConfig, Seq2SeqConfig, service_configs
 from polysee.services.database import FILE, Database
 from polysee.services.ledger import Answered, Attempt, Ledger, Totals, Wait, read_totals, totals
-from polysee.services.licences import is_non_commercial, licence_of
+from polysee.services.licences import licence_of
 from polysee.services.local import CachedTranslator
 from polysee.services.open import Services, ServicesSpec
 from polysee.services.retry import LONGEST_WAIT, parse_retry_after, wait_before

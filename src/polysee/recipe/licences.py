@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from polysee.recipe.models import Recipe
 from polysee.recipe.opening import open_source
 from polysee.schema.errors import UserError
-from polysee.services.licences import UNKNOWN, is_non_commercial
+from polysee.schema.licences import is_non_commercial
+from polysee.services.licences import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

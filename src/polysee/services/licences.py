@@ -30,16 +30,7 @@ KNOWN = {
 }
 """Pattern of a Hub id in lower case -> SPDX identifier, as its model card says it."""
 
-_NON_COMMERCIAL = re.compile(
-    r"(^|[-_ .])nc([-_ .]|$)|non[-_ ]?commercial|research[-_ ]?(only|use)|academic|gpt-4 output", re.IGNORECASE
-)
-
 
 def licence_of(model: str) -> str:
     """The licence of a model that is known by its Hub id, else `UNKNOWN`. Case does not matter."""
     return next((licence for pattern, licence in KNOWN.items() if re.fullmatch(pattern, model.lower())), UNKNOWN)
-
-
-def is_non_commercial(licence: str) -> bool:
-    """Whether a licence forbids commercial use, as far as its name tells."""
-    return bool(_NON_COMMERCIAL.search(licence))

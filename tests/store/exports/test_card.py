@@ -9,11 +9,12 @@ from ruamel.yaml import YAML
 
 from export_run import RECIPE, make_run, sample, shapes
 from polysee.recipe.load import load_recipe
+from polysee.schema.licences import is_non_commercial
 from polysee.schema.provenance import provenance
 from polysee.schema.sample import Origin
 from polysee.sources.readback import open_export
 from polysee.store import exports
-from polysee.store.exports.facts import is_non_commercial, step_uses
+from polysee.store.exports.facts import step_uses
 from polysee.store.exports.selection import Wanted
 from polysee.store.exports.write import Request, export
 from polysee.store.run import RunStore

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from polysee import __version__
 from polysee.schema.errors import UserError
+from polysee.schema.licences import is_non_commercial
 from polysee.schema.provenance import PROVENANCES
-from polysee.store.exports.facts import Facts, is_non_commercial, is_unstated
+from polysee.store.exports.facts import Facts, is_unstated
 from polysee.store.manifest import DATA_VERBS, FunnelRow
 from polysee.text.languages import language
 

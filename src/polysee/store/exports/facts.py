@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +12,6 @@ from ruamel.yaml.error import YAMLError
 from polysee.schema.provenance import Provenance, provenance
 from polysee.schema.sample import Sample
 
-_NON_COMMERCIAL = re.compile(
-    r"(?<![a-z])nc(?![a-z])|non-?\s?commercial|research[- ](?:only|use)|academic", re.IGNORECASE
-)
 _UNSTATED = frozenset({"", "unknown", "other", "none", "not stated"})
 
 
@@ -58,11 +54,6 @@ def step_uses(recipe: str) -> dict[str, str]:
     listed = content.get("transforms") if isinstance(content, dict) else None
     entries = [entry for entry in listed or [] if isinstance(entry, dict)] if isinstance(listed, list) else []
     return {str(entry.get("name")): str(entry.get("use")) for entry in entries}
-
-
-def is_non_commercial(licence: str) -> bool:
-    """Whether a licence forbids commercial use by its own name (``CC-BY-NC-4.0``, "research only")."""
-    return _NON_COMMERCIAL.search(licence) is not None
 
 
 def is_unstated(licence: str) -> bool:
