@@ -14,6 +14,7 @@ from polysee.evaluation.extraction.final import after_reasoning, body, boxed, fi
 from polysee.evaluation.extraction.lexicon import languages, lexicon, prepare, table_name
 from polysee.evaluation.extraction.number import number, number_word, numbers_in
 from polysee.evaluation.extraction.yesno import yes_no
+from polysee.evaluation.metrics import compute
 from polysee.evaluation.numbers import parse_number
 
 DATA = Path(__file__).parent / "data"
@@ -56,6 +57,7 @@ class TestTable:
         for part in ("letters", "yes", "no", "deny", "unsure", "answer", "option", "right", "wrong", "joins", "final"):
             assert getattr(table, part), f"{tag}: {part} is empty"
         assert len(table.numbers) >= 11
+        assert len(table.ordinals) in (0, 4)
         for part, words in table:
             if isinstance(words, tuple):
                 assert all(word == unicodedata.normalize("NFC", word).strip() for word in words), (tag, part)
@@ -92,6 +94,8 @@ class TestTable:
         assert table is not None
         for value, cell in enumerate(table.numbers):
             assert number_word(cell.split("/")[0], language=tag) == value, (tag, cell)
+        for word in table.percent:
+            assert compute("relaxed_accuracy", f"25 {word}.", ["25%"], language=tag), (tag, word)
         for word, factor in table.scales.items():
             assert parse_number(f"3 {word}", language=tag) == 3 * factor, (tag, word)
 

@@ -176,6 +176,70 @@ class TestSignificance:
         assert compute("clustered_stderr", scores, range(6)) == pytest.approx(plain)
 
 
+class TestOfficial:
+    """Faults of the benchmarks' own code that are kept."""
+
+    def test_formulas_keep_their_case(self) -> None:
+        assert compute("ocrbench", "X ^ {2}", ["X^{2}"], mode="official") == 1.0
+        assert compute("ocrbench", "X^{2}", ["x^{2}"], mode="official") == 0.0
+        assert compute("ocrbench", "STOP", ["stop"], mode="official") == 1.0
+
+    @pytest.mark.parametrize(
+        ("answer", "right"),
+        [
+            ("The answer is A", True),
+            ("It is **A**, not B.", True),
+            ("<answer>a</answer>", True),
+            ("A or B", False),
+            ("Z", False),
+            ("A, as one can see in the very first line", False),
+        ],
+    )
+    def test_circles_read_letters_by_rules(self, answer: str, right: bool) -> None:
+        maps = [{"A": "cat", "B": "dog"}, {"A": "dog", "B": "cat"}]
+        assert compute("circular_eval", [answer, "B"], ["A", "B"], mode="official", options=maps) == right
+
+    def test_too_few_scores_are_not_a_number(self) -> None:
+        test = compute("paired_ttest", [1], [0], mode="official")
+        assert isinstance(test, list)
+        assert all(map(math.isnan, test))
+        assert math.isnan(compute("clustered_stderr", [1], ["a"], mode="official"))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("text", "want"), [("74²,", 5476.0), ("−Ⅻ²", 144.0), ("二e٬−2", None)])
+    def test_numbers(self, text: str, want: float | None) -> None:
+        assert compute("unicode_number", text, None, mode="official") == want
+
+
+WORDS = st.lists(st.sampled_from(["a", "dog's", "3.5", "New", "york", "U.S.", "t-shirt", "x,y", "(red)"]), max_size=8)
+
+
+@given(WORDS, WORDS)
+def test_english_scores_as_the_peers_have_it(answer: list[str], gold: list[str]) -> None:
+    texts = " ".join(answer), " ".join(gold)
+    for name in ("rougeL_f", "ccocr_macro_f1"):
+        assert compute(name, texts[0], texts[1]) == compute(name, texts[0], texts[1], mode="official")
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "language", "held"),
+    [
+        ("في الكتاب صورة", "كتاب", "ar", True),
+        ("وبالكتاب صورة", "كتاب", "ar", True),
+        ("كلا شكرا", "لا", "ar", False),
+        ("المكتبات كثيرة", "كتب", "ar", False),
+        ("הכלב רץ", "כלב", "he", True),
+        ("l'école est là", "école", "fr", True),
+        ("Ankara'da yaşıyor", "Ankara", "tr", True),
+        ("the U.S. president", "US", "en", True),
+        ("I don't", "t", "en", False),
+        ("서울에서 왔다", "서울", "ko", True),
+        ("Kindergarten", "Kind", "de", False),
+    ],
+)
+def test_containment_knows_what_is_written_onto_words(text: str, part: str, language: str, held: bool) -> None:
+    assert compute("mtvqa", text, [part], language=language) == held
+
+
 LANGUAGES = st.sampled_from(["en", "ar", "zh", "th", "hi", "ja", "ko", "pt", "tr", "am", "xx"])
 ONE_TO_ONE = ["anls", "exact_match", "relaxed_accuracy", "vqa_accuracy", "ocrbench", "mtvqa", "mmmu_open", "meteor"]
 ONE_TO_ONE += ["mathvista_match", "rougeL_f", "rougeL_f_char", "ccocr_macro_f1"]

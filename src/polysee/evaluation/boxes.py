@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Sequence
 
+from polysee.evaluation.extraction.final import after_reasoning
 from polysee.evaluation.numbers import fold_digits
 
-_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_PIXELS = re.compile(r"(?<=\d)\s?(?:px|pixels?)\b", re.IGNORECASE)
 _OFFICIAL = re.compile(r"\[\s*({n}),\s*({n}),\s*({n}),\s*({n})\s*\]".replace("{n}", r"-?\d+(?:\.\d+)?"))
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)|<([^<>/]*\d[^<>]*)>|\{([^{}\w]*\d[^{}:]*)\}")
 _TAGGED = re.compile(r"<\|?(?:box|bbox|box_start|b)\|?>(.*?)(?:<(?:/|\|)|$)", re.DOTALL | re.IGNORECASE)
@@ -36,9 +38,9 @@ def parse_box(text: str) -> list[float] | None:
     Takes one bracket of four numbers, two brackets of two, corners by name (``x1``, ``xmin``, ``left`` ...; JSON or
     not), box tags, or four numbers alone; any script's digits, brackets and separators. The order is x1, y1, x2, y2
     as written; only ``<loc....>`` tokens, which PaliGemma writes y first, are put in that order. Other counts of
-    numbers are None, never a guess.
+    numbers are None, never a guess. Reasoning between think marks is left out.
     """
-    text = fold_digits(text).translate(_SIGNS)
+    text = _PIXELS.sub("", fold_digits(after_reasoning(text)).translate(_SIGNS))
     located = _LOCATIONS.search(text)
     if located is not None:
         y1, x1, y2, x2 = (float(value) for value in located.groups())

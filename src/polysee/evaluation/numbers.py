@@ -27,6 +27,8 @@ _DIGITS |= {"○": 0, "幺": 1}
 _TENS = {"廿": 20, "卅": 30, "卌": 40}
 _SMALL = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _LARGE = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
+_TAMIL = {"௰": 10, "௱": 100, "௲": 1000}
+_TENTHS = re.compile(r"([一二三四五六七八九两兩十百千万萬亿億]+[百千万萬亿億])([一二三四五六七八九])")
 
 _SWAP = str.maketrans(",.", ".,")
 _GROUPED = (
@@ -81,8 +83,8 @@ def _unsigned(text: str, language: str) -> float | None:
     folded = fold_digits(text)
     if base_language(language) == "ko" and _HANGUL_UNIT.search(folded):
         folded = folded.translate(_HANGUL)
-    for read in (_han, _ethiopic):
-        value = read(folded)
+    spoken = base_language(language) in ("zh", "yue", "wuu")
+    for value in (_han(folded, spoken=spoken), _ethiopic(folded), _tamil(text)):
         if value is not None:
             return value
     plain = _separators(folded, base_language(language) in _DECIMAL_COMMA)
@@ -161,14 +163,22 @@ def _separators(text: str, decimal_comma: bool) -> str | None:
     return plain if _PLAIN.fullmatch(plain) else None
 
 
-def _han(text: str) -> float | None:
-    """Chinese and Japanese numerals, also beside digits: 一百二十三, 二〇二四, 12万, 3億5千, 三点一四, 三分之二."""
+def _han(text: str, *, spoken: bool = False) -> float | None:
+    """Chinese and Japanese numerals, also beside digits: 一百二十三, 二〇二四, 12万, 3億5千, 三点一四, 三分之二.
+
+    ``spoken``: a last digit counts in tenths of the unit before it, as Chinese has it (两万五 is 25,000).
+    """
     if not any(c in _DIGITS or c in _SMALL or c in _LARGE or c in _TENS for c in text):
         return None
     below, over, above = text.partition("分之")
     if over:
         parts = _han_integer(below), _han_integer(above)
         return parts[1] / parts[0] if parts[0] and parts[1] is not None else None
+    tenths = _TENTHS.fullmatch(text) if spoken else None
+    if tenths is not None:
+        before = _han_integer(tenths[1])
+        unit = (_SMALL | _LARGE)[tenths[1][-1]]
+        return None if before is None else before + _DIGITS[tenths[2]] * unit / 10
     whole, point, digits = text.replace("點", "点").partition("点")
     value = _han_integer(whole)
     if not point or value is None:
@@ -202,6 +212,21 @@ def _han_integer(text: str) -> float | None:
         elif not token.isspace():
             return None
     return total + section + (number or 0)
+
+
+def _tamil(text: str) -> float | None:
+    """Tamil numerals with signs for 10, 100 and 1,000, which what stands before them multiplies: ௨௰௩ is 23."""
+    if not any(char in _TAMIL for char in text):
+        return None
+    total = number = 0.0
+    for char in text:
+        if char in _TAMIL:
+            total, number = total + (number or 1) * _TAMIL[char], 0.0
+        elif "௦" <= char <= "௯":
+            number = number * 10 + unicodedata.digit(char)
+        else:
+            return None
+    return total + number
 
 
 def _ethiopic(text: str) -> float | None:

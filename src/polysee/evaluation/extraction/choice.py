@@ -13,6 +13,7 @@ import regex
 
 from polysee.evaluation.extraction.final import body
 from polysee.evaluation.extraction.lexicon import FALLBACK, lexicon, lower, phrases, prepare, table_name, unspaced
+from polysee.evaluation.extraction.number import number_words
 from polysee.evaluation.numbers import parse_number
 from polysee.text.digits import to_ascii
 from polysee.text.normalise import key
@@ -32,7 +33,13 @@ _AFTER_LABEL = regex.compile(r"\s*[.):、:\-–—。]")
 _BLANK = regex.compile(r"[\s*_`'\"#:>=()\[\]\-–—]*")
 _WORD = regex.compile(r"\S+")
 _ORDINAL_AFTER = regex.compile(r"[\s:#№.()\-]{0,4}([0-9]{1,2}|[一二三四五六七八九十])(?![\p{Nd}\p{Han}%])")
-_ORDINAL_BEFORE = regex.compile(r"(?<![\p{Nd}.,])([0-9]{1,2})\s?$")
+_ORDINAL_BEFORE = regex.compile(
+    r"(?:(?<![\p{Nd}.,])([0-9]{1,2})|第([0-9]{1,2}|[一二三四五六七八九十])[个個つ]?の?)\s?$"
+)
+_NEXT_WORD = regex.compile(r"[\s:#№.()\-]{0,4}([\p{L}\p{M}]+)")
+_LAST_WORD = regex.compile(r"([\p{L}\p{M}]+)\s+$")
+_SOUTH_EAST = regex.compile(r"[\p{Script=Thai}\p{Script=Laoo}\p{Script=Khmr}\p{Script=Mymr}]")
+_DIGITS = regex.compile(r"[0-9]+")
 _NEAR = 40  # characters between the words that announce a letter and the letter
 
 
@@ -57,8 +64,12 @@ class _Reader:
     option: regex.Pattern[str]
     right: regex.Pattern[str]
     negative: regex.Pattern[str]
+    copula: regex.Pattern[str]
     ignore: regex.Pattern[str]
     joins: regex.Pattern[str]
+    ending: regex.Pattern[str]
+    numbers: dict[str, int]
+    ordinals: dict[str, int]
     prefixing: bool
     verb_final: bool
 
@@ -86,28 +97,38 @@ def _find(text: str, options: tuple[str, ...], language: str, number: int) -> in
         return _by_whole_text(text, options, language)
     index = reader.tokens.get(whole)
     if index is None and len(whole) == 1:
-        index = reader.tokens.get(whole.upper()) if whole.isascii() else None
+        index = reader.tokens.get(whole.upper())
     if index is None:
         index = _by_whole_text(text, options, language)
     if index is None:
         index = _by_mention(ready, options, language, reader)
-    if index is None and not any(char.isdigit() for option in options for char in option):
-        index = _by_number(to_ascii(lower(ready, language)), reader, number)
-    return index
+    return _by_number(to_ascii(lower(ready, language)), options, reader, number) if index is None else index
 
 
-def _by_number(small: str, reader: _Reader, number: int) -> int | None:
-    """The option that is named by its number, as in "option 2" or 2번; a number alone names none."""
+def _by_number(small: str, options: Sequence[str], reader: _Reader, number: int) -> int | None:
+    """The option that is named by its number, as in "option 2", "option two" or 2번; a number alone names none.
+
+    Nor does a number that is in the text of another option.
+    """
     found = set()
     for cue in reader.option.finditer(small):
         after = _ORDINAL_AFTER.match(small, cue.end())
         before = _ORDINAL_BEFORE.search(small, 0, cue.start())
         for match in (after, before):
             if match is not None:
-                value = parse_number(match[1], language="zh")
+                value = parse_number(next(group for group in match.groups() if group), language="zh")
                 found.add(int(value) if value is not None and value.is_integer() else 0)
+        following, preceding = _NEXT_WORD.match(small, cue.end()), _LAST_WORD.search(small, 0, cue.start())
+        if following is not None and following[1] in reader.numbers:
+            found.add(reader.numbers[following[1]])
+        for word in (following, preceding):
+            if word is not None and word[1] in reader.ordinals:
+                found.add(reader.ordinals[word[1]])
     place = found.pop() if len(found) == 1 else 0
-    return place - 1 if 1 <= place <= number else None
+    if not 1 <= place <= number:
+        return None
+    elsewhere = [i for i, option in enumerate(options) if str(place) in _DIGITS.findall(to_ascii(option))]
+    return place - 1 if not elsewhere or place - 1 in elsewhere else None
 
 
 def _has_circled(text: str) -> bool:
@@ -160,20 +181,22 @@ def _mentions(ready: str, small: str, options: Sequence[str], language: str, rea
         start, end = match.span()
         token = match[0]
         apart = _set_apart(ready, start, end)
-        lower_case = token.isascii() and token.islower()
+        lower_case = token.islower()
         level = 2 if apart else 1
         # A letter that is a word of the language counts only where something says that it is a letter.
         wordlike = token.lower() in reader.words or token in reader.words
         if wordlike and not apart and _begins_option(small[end:], options, language):
             continue
         previous = max((m.end for m in found if m.level), default=0)
-        if not _article(small, end, wordlike, apart, start):
+        if not _article(small, end, wordlike, apart, start) or _is_judged(small, end, reader):
             level = max(level, _announced(small, start, end, previous, reader))
-        if lower_case and (level == 1 or (level == 3 and not apart and _flows_on(small, end))):
+        if lower_case and (level == 1 or (not apart and _flows_on(small, end))):
             continue
-        if level == 1 and wordlike and _flows_on(small, end, direct=not token.isascii()):
+        # What a copula is written onto (ウです) is no part of a word.
+        onward = wordlike and _flows_on(small, end, direct=not token.isascii())
+        if level == 1 and onward and reader.copula.match(small, end) is None:
             level = 1 if _joined(small, end, reader) else 0
-        found.append(_Mention(start, end, reader.tokens[token.upper() if lower_case else token], level))
+        found.append(_Mention(start, end, reader.tokens[token if token in reader.tokens else token.upper()], level))
     return found
 
 
@@ -181,6 +204,15 @@ def _article(small: str, end: int, wordlike: bool, apart: bool, start: int) -> b
     """Whether a word-like letter opens the text and runs on into a word: "A resposta é B"."""
     opens = not small[:start].strip(" \t*_\"'") or small[:start].rstrip()[-1:] in ".!?\n"
     return wordlike and not apart and opens and _flows_on(small, end)
+
+
+def _is_judged(small: str, end: int, reader: _Reader) -> bool:
+    """Whether the text says at once of a letter what it is: "A is correct", but not "A dog is correct"."""
+    copula = reader.copula.match(small, end + 1)
+    if copula is None:
+        return False
+    said = " ".join(small[copula.end() : copula.end() + _NEAR].split()[:3])
+    return any(pattern.search(said) for pattern in (reader.right, reader.answer, reader.negative))
 
 
 def _flows_on(small: str, end: int, *, direct: bool = False) -> bool:
@@ -239,7 +271,7 @@ def _leads(gap: str) -> bool:
 
 def _tail(small: str, end: int, reader: _Reader) -> str:
     """The next few words of the same clause, up to the next letter."""
-    tail = small[end : end + _NEAR]
+    tail = small[end : end + _NEAR].lstrip(" :=-–—")
     stop = _CLAUSE.search(tail)
     if stop is not None:
         tail = tail[: stop.start()]
@@ -252,12 +284,24 @@ def _tail(small: str, end: int, reader: _Reader) -> str:
 def _refused(mentions: Sequence[_Mention], small: str, reader: _Reader) -> list[bool]:
     """Which letters the text refuses, alone or together: "A and C are wrong"."""
     refused = [_rejected(place, mentions, small, reader) for place in range(len(mentions))]
-    pairs = list(enumerate(pairwise(mentions)))
-    for place, (first, second) in [*pairs, *reversed(pairs)]:
-        between = _strip(small[first.end : second.start])
-        if between != "," and reader.joins.fullmatch(between) and (refused[place] or refused[place + 1]):
-            refused[place] = refused[place + 1] = True
+    for first, last in _chains(mentions, small, reader):
+        if any(refused[first : last + 1]):
+            refused[first : last + 1] = [True] * (last + 1 - first)
     return refused
+
+
+def _chains(mentions: Sequence[_Mention], small: str, reader: _Reader) -> Iterator[tuple[int, int]]:
+    """First and last places of letters that are listed together: "A, B or C", but not "not A, B"."""
+    first, listed = 0, False
+    for place, (one, other) in enumerate(pairwise(mentions)):
+        between = _strip(small[one.end : other.start])
+        if reader.joins.fullmatch(between) is None:
+            if listed:
+                yield first, place
+            first, listed = place + 1, False
+        listed = listed or (between != "," and reader.joins.fullmatch(between) is not None)
+    if listed:
+        yield first, len(mentions) - 1
 
 
 def _rejected(place: int, mentions: Sequence[_Mention], small: str, reader: _Reader) -> bool:
@@ -265,15 +309,26 @@ def _rejected(place: int, mentions: Sequence[_Mention], small: str, reader: _Rea
     mention = mentions[place]
     previous = mentions[place - 1].end if place else 0
     lead = small[max(previous, mention.start - _NEAR) : mention.start]
-    stops = list(_STOP.finditer(lead))
+    stops = [stop for stop in _STOP.finditer(lead + "x") if stop.end() <= len(lead)]
     if stops:
         lead = lead[stops[-1].end() :]
-    near = " ".join(lead.split()[-4:]) if " " in lead.strip() else lead[-7:]
+    near = _nearest(lead.split(), reader, first=place == 0)
     # Behind another letter, a negation of a language that ends on its verb is about that letter: A가 아니라 B.
     others = reader.verb_final and place > 0 and not stops
     if not others and reader.negative.search(near) and not reader.right.search(near[-3:]):
         return True
     return mention.level < 3 and bool(reader.negative.search(_tail(small, mention.end, reader)))
+
+
+def _nearest(words: Sequence[str], reader: _Reader, *, first: bool) -> str:
+    """The last four words before a letter; in scripts without spaces, where a space parts phrases, the last phrase.
+
+    A mere "option" does not count as a phrase before the ``first`` letter.
+    """
+    if not words or not unspaced(words[-1]):
+        return " ".join(words[-4:])
+    announces = reader.option.fullmatch(words[-1]) or reader.answer.fullmatch(words[-1])
+    return (words[-2] if announces and first and len(words) > 1 else words[-1])[-7:]
 
 
 def _by_option_text(small: str, options: Sequence[str], language: str, reader: _Reader) -> int | None:
@@ -284,22 +339,31 @@ def _by_option_text(small: str, options: Sequence[str], language: str, reader: _
             (start, end, index) for start, end in _places(small, lower(prepare(option), language).strip(), reader)
         ]
     outer = [s for s in spans if not any(o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
+    mentions = [_Mention(start, end, index, 3) for start, end, index in sorted(outer)]
     kept = []
-    for start, end, index in sorted(outer):
-        mentions = [_Mention(start, end, index, 3)]
-        if not _rejected(0, mentions, small, reader):
-            announced = _announced(small, start, end, 0, reader) == 3
-            kept.append((index, announced))
+    for place, mention in enumerate(mentions):
+        around, own = (mentions, place) if reader.verb_final else ([mention], 0)
+        if not _rejected(own, around, small, reader) and not _denied_behind(mention, small, reader):
+            announced = _announced(small, mention.start, mention.end, 0, reader) == 3
+            kept.append((mention.index, announced))
     for chosen in ({i for i, announced in kept if announced}, {i for i, _ in kept}):
         if len(chosen) == 1:
             return next(iter(chosen))
     return None
 
 
+def _denied_behind(mention: _Mention, small: str, reader: _Reader) -> bool:
+    """Whether a negation follows at once, in languages that end on the verb: 猫ではなく, 고양이가 아니라."""
+    if not reader.verb_final:
+        return False
+    tail = _CLAUSE.split(small[mention.end : mention.end + _NEAR], maxsplit=1)[0]
+    return reader.negative.match(tail) is not None or reader.negative.search(" ".join(tail.split()[:2])) is not None
+
+
 def _places(small: str, part: str, reader: _Reader) -> Iterator[tuple[int, int]]:
     """Where ``part`` stands in a text: as whole words, unless its script does not part them.
 
-    Languages that write "and" or "the" onto a word may have up to three letters before it.
+    Languages that write "and" or "the" onto a word may have up to three letters before it; Korean has endings.
     """
     start = small.find(part) if part else -1
     while start >= 0:
@@ -309,6 +373,7 @@ def _places(small: str, part: str, reader: _Reader) -> Iterator[tuple[int, int]]
         if before and reader.prefixing and len(part) > 2:
             before = all(map(_is_letter, small[max(0, start - 4) : start])) and start >= 4
         after = not free and part[-1].isalnum() and end < len(small) and _is_letter(small[end])
+        after = after and reader.ending.match(small, end) is None
         if not before and not after:
             yield start, end
         start = small.find(part, start + 1)
@@ -330,22 +395,37 @@ def _reader(_: str, language: str, number: int) -> _Reader:
     def gather(*names: str) -> list[str]:
         return [word for table in tables for name in names for word in getattr(table, name)]
 
-    suffixes = [prepare(s) for s in (own.suffixes if own is not None else ())]
+    suffixes = [regex.escape(prepare(s)) for s in (own.suffixes if own is not None else ())]
+    ending = rf"(?=(?:{'|'.join(suffixes)})(?![\p{{L}}\p{{M}}]))" if suffixes else r"(?!)"
     negative = gather("wrong", "deny")
     prefixing = own is not None and own.prefixing
+    copula = gather("copula")
+    cues = [prepare(w) for w in gather("answer", "option", "copula") if _SOUTH_EAST.match(w)]
     return _Reader(
         tokens=tokens,
-        letter=_letter_pattern(tokens, suffixes),
+        letter=_letter_pattern(tokens, ending, cues),
         words=frozenset(prepare(w) for w in gather("words")),
         answer=phrases(gather("answer"), language, start=not prefixing, end=False),
         option=phrases(gather("option"), language, start=not prefixing, end=False),
         right=phrases(gather("right"), language),
         negative=phrases(negative, language),
+        copula=phrases(copula, language),
         ignore=phrases(gather("ignore", "unsure"), language),
         joins=phrases([*gather("joins"), "/", "&", ",", "+"], language),
+        ending=regex.compile(ending),
+        numbers={word: int(value) for word, value in number_words(language).items()},
+        ordinals=_ordinals(gather("ordinals"), language),
         prefixing=prefixing,
         verb_final=own is not None and own.verb_final,
     )
+
+
+def _ordinals(cells: Sequence[str], language: str) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for number, cell in enumerate(cells):
+        for word in cell.split("/"):
+            places.setdefault(lower(prepare(word), language), number % 4 + 1)
+    return places
 
 
 def _native_tokens(series: Sequence[str], number: int) -> dict[str, int]:
@@ -360,21 +440,22 @@ def _native_tokens(series: Sequence[str], number: int) -> dict[str, int]:
 Kind = Literal["latin", "spaced", "katakana", "isolated"]
 
 
-def _letter_pattern(tokens: dict[str, int], suffixes: Sequence[str]) -> regex.Pattern[str]:
-    """Letters that stand alone. Latin ones may touch other scripts (选B), others no letter at all."""
-    latin = sorted(
-        {t for t in tokens if t.isascii()} | {t.lower() for t in tokens if t.isascii()}, key=len, reverse=True
-    )
-    kana = [t for t in tokens if regex.fullmatch(r"\p{Script=Kana}", t)]
-    rest = sorted((t for t in tokens if not t.isascii() and t not in kana), key=len, reverse=True)
+def _letter_pattern(tokens: dict[str, int], ending: str, cues: Sequence[str]) -> regex.Pattern[str]:
+    """Letters that stand alone. Latin ones may touch other scripts (选B), others no letter at all, but for an ending
+    or, where words are not parted, what announces them (``cues``: คำตอบคือข)."""
+    cased = sorted(tokens.keys() | {t.lower() for t in tokens}, key=len, reverse=True)
+    latin = [t for t in cased if t.isascii()]
+    kana = [t for t in cased if regex.fullmatch(r"\p{Script=Kana}", t)]
+    rest = [regex.escape(t) for t in cased if not t.isascii() and t not in kana]
     parts = [
-        rf"(?<![\p{{Latin}}\p{{M}}\p{{Nd}}]|\p{{L}}-)(?:{'|'.join(latin)})(?![\p{{Latin}}\p{{M}}\p{{Nd}}'’]|-\p{{L}})"
+        rf"(?<![\p{{Latin}}\p{{M}}\p{{Nd}}]|\p{{L}}-)(?:{'|'.join(latin)})"
+        rf"(?:{ending}|(?![\p{{Latin}}\p{{M}}\p{{Nd}}]|['’-][\p{{L}}\p{{Nd}}]))"
     ]
-    tail = r"(?![\p{L}\p{M}\p{Nd}])"
-    if suffixes:
-        tail = rf"(?:(?=(?:{'|'.join(map(regex.escape, suffixes))})(?![\p{{L}}\p{{M}}]))|{tail})"
     if kana:
         parts.append(rf"(?<![\p{{Script=Kana}}ー])(?:{'|'.join(kana)})(?![\p{{Script=Kana}}ー])")
     if rest:
-        parts.append(rf"(?<![\p{{L}}\p{{M}}\p{{Nd}}])(?:{'|'.join(map(regex.escape, rest))}){tail}")
+        before = r"(?<![\p{L}\p{M}\p{Nd}])"
+        if cues:
+            before = rf"(?:{before}|(?<={'|'.join(map(regex.escape, cues))}))"
+        parts.append(rf"{before}(?:{'|'.join(rest)})(?:{ending}|(?![\p{{L}}\p{{M}}\p{{Nd}}]))")
     return regex.compile("|".join(parts))

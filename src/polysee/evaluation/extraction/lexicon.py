@@ -32,10 +32,12 @@ class Lexicon(Config):
     ``suffixes``: what may follow a letter without a space. ``yes``, ``no``: answers in themselves. ``affirm``,
     ``start_no``: the same, at either end or at the beginning of an answer only. ``deny``: negates a whole statement.
     ``unsure``: says that there is no answer. ``ignore``: holds yes or no words, yet means neither. ``answer``,
-    ``option``: announce a letter. ``right``, ``wrong``: judge one. ``or``: join two. ``final``: announces the result.
-    ``numbers``: from zero upwards. ``scales``: words that multiply the number before them. ``false_friends``: English
-    words that mean something else here. ``stemmer``: of Snowball. ``prefixing``: "and" or "the" is written onto a word.
-    ``verb_final``: a negation stands behind what it negates.
+    ``option``: announce a letter. ``right``, ``wrong``: judge one. ``copula``: "is", which stands before a judgement
+    or, in scripts without spaces, a letter. ``or``: join two. ``final``: announces the result. ``articles``: one that
+    is written onto its word ends in ``-``. ``numbers``: from zero upwards. ``ordinals``: first to fourth, as they
+    agree with "option". ``scales``: words that multiply the number before them. ``false_friends``: English words that
+    mean something else here. ``percent``: what is written behind a number. ``stemmer``: of Snowball. ``prefixing``:
+    "and" or "the" is written onto a word. ``verb_final``: a negation stands behind what it negates.
     """
 
     reviewed: bool
@@ -53,12 +55,15 @@ class Lexicon(Config):
     option: Words = ()
     right: Words = ()
     wrong: Words = ()
+    copula: Words = ()
     joins: Words = Field(default=(), alias="or")
     final: Words = ()
     articles: Words = ()
     numbers: Words = ()
+    ordinals: Words = ()
     scales: dict[str, int] = Field(default_factory=dict)
     false_friends: Words = ()
+    percent: Words = ()
     stemmer: str | None = None
     prefixing: bool = False
     verb_final: bool = False
@@ -119,7 +124,9 @@ _LABELS = str.maketrans(
     | {chr(0x2776 + i): f"({chr(65 + i)})" for i in range(10)}
     | {chr(base + i): chr(65 + i) for base in (0x1F150, 0x1F170) for i in range(26)}
 )
-_UNITE = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "’": "'", "‘": "'", "ʼ": "'", "´": "'", "`": "'", "\u00a0": " "})
+_UNITE = str.maketrans(
+    {"ي": "ی", "ى": "ی", "ك": "ک", "’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "´": "'", "`": "'", "\u00a0": " "}
+)
 
 
 def prepare(text: str, *, labels: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -37,6 +38,7 @@ class _Reader:
     start_kind: dict[str, Answer]
     affirm: regex.Pattern[str]
     deny: regex.Pattern[str]
+    unsure: regex.Pattern[str]
     ignore: regex.Pattern[str]
 
 
@@ -57,8 +59,8 @@ def yes_no(text: str, *, language: str = "en") -> Answer | None:
 
 
 def _read(text: str, reader: _Reader, language: str) -> Answer | None:
-    small = reader.ignore.sub(" , ", lower(prepare(text), language))
-    small = _EDGE.sub("", small)
+    whole = lower(prepare(text), language)
+    small = _EDGE.sub("", reader.ignore.sub(lambda m: m[0] if m[0] in reader.kind else " , ", whole))
     if not small:
         return None
     opening = reader.start.match(small)
@@ -72,6 +74,8 @@ def _read(text: str, reader: _Reader, language: str) -> Answer | None:
     found = {reader.kind[m[0]] for m in reader.plain.finditer(small) if _free(small, m)}
     if found:
         return next(iter(found)) if len(found) == 1 else None
+    if reader.unsure.search(whole):
+        return None
     if reader.deny.search(small):
         return "no"
     return "yes" if _affirms(small, reader) else None
@@ -104,6 +108,10 @@ def _shared(own: Lexicon) -> frozenset[str]:
     return frozenset(word for words in (own.yes, own.no, own.deny, own.affirm, own.start_no) for word in words)
 
 
+def _holding(words: Iterable[str], parts: Sequence[str]) -> list[str]:
+    return [word for word in words if unspaced(word) and any(part in word for part in parts)]
+
+
 def _reader(table: Lexicon, language: str, without: frozenset[str]) -> _Reader:
     def form(word: str) -> str:
         return lower(prepare(word), language)
@@ -125,5 +133,7 @@ def _reader(table: Lexicon, language: str, without: frozenset[str]) -> _Reader:
         start_kind=first,
         affirm=phrases(table.affirm, language),
         deny=phrases([w for w in (*table.deny, *table.no) if w not in without], language),
-        ignore=phrases([*table.unsure, *table.ignore], language),
+        unsure=phrases(table.unsure, language),
+        # A yes or no word that an idiom is part of is read as that word: 是否定的 holds 是否.
+        ignore=phrases([*table.unsure, *table.ignore, *_holding(kind, [form(w) for w in table.ignore])], language),
     )

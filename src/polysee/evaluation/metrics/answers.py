@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import regex
 
 from polysee.evaluation.extraction.choice import option_letter
+from polysee.evaluation.extraction.lexicon import FALLBACK, lexicon, lower, phrases, prepare
 from polysee.evaluation.extraction.number import number
 from polysee.evaluation.metrics.base import Call, Metric, texts
-from polysee.evaluation.metrics.forms import answer_key, contains, narrow, plain, same
+from polysee.evaluation.metrics.forms import answer_key, holds, narrow, plain, same
 from polysee.evaluation.metrics.peers import inspect_number
 from polysee.evaluation.numbers import fold_digits, parse_number
 from polysee.schema.errors import MissingExtra
 
 THRESHOLD = 0.5
 TOLERANCE = 0.05
+_LIST = re.compile(r"\s*\[([^\[\]]+)\]\s*")
 YEARS = range(1800, 2101)
 """Plain four-digit numbers in this range are taken for years, which are right or wrong."""
 
 _FORMULA = re.compile(r"[\\^{}]|_\s*\{")
 _PERCENT = "%٪％﹪"
+_CURRENCY_SIGN = regex.compile(r"\p{Sc}")
+_CURRENCY = regex.compile(r"(?<=^[-−]?)\p{Sc}\s*|\s*\p{Sc}$")
 
 
 def levenshtein(first: str, second: str) -> int:
@@ -81,6 +86,12 @@ def _python_float(text: str) -> float | None:
 
 
 def _relaxed(prediction: str, gold: str, language: str) -> bool:
+    prediction, gold = (
+        _percent_words(language).sub("%", lower(prepare(text), language).strip(" .。।")) for text in (prediction, gold)
+    )
+    signs = [{*_CURRENCY_SIGN.findall(fold_digits(text))} for text in (prediction, gold)]
+    if all(signs) and signs[0] != signs[1]:
+        return False
     years = _year(prediction), _year(gold)
     if None not in years:
         return years[0] == years[1]
@@ -96,8 +107,14 @@ def _relaxed(prediction: str, gold: str, language: str) -> bool:
 
 
 def _year(text: str) -> int | None:
-    folded = fold_digits(text).strip(" .。।")
+    folded = fold_digits(text).strip(" .。।").removesuffix("年").removesuffix("년")
     return int(folded) if len(folded) == 4 and folded.isdigit() and int(folded) in YEARS else None
+
+
+@lru_cache(maxsize=256)
+def _percent_words(language: str) -> regex.Pattern[str]:
+    words = [w for table in (lexicon(language), lexicon(FALLBACK)) if table is not None for w in table.percent]
+    return regex.compile(rf"(?<=\p{{N}}\s?)(?:{phrases(words, language, start=False).pattern})$")
 
 
 def _percent(text: str) -> bool:
@@ -106,7 +123,7 @@ def _percent(text: str) -> bool:
 
 def _quantity(text: str, language: str) -> float | None:
     text = text.strip().strip("。।!！؟")
-    bare = text.strip(_PERCENT + " \u00a0\u202f")
+    bare = _CURRENCY.sub("", text.strip(_PERCENT + " \u00a0\u202f"))
     value = parse_number(bare, language=language)
     return value / 100.0 if value is not None and _percent(text) else value
 
@@ -114,19 +131,19 @@ def _quantity(text: str, language: str) -> float | None:
 def ocrbench(prediction: str, references: Any, call: Call) -> float:
     """1 if a gold stands in the answer. Golds with TeX signs are formulas and compared without spaces, case kept.
 
-    Official: as lmms-eval has it, where any substring will do and the answer is lower-cased first.
+    Official: as lmms-eval has it, where any substring will do.
     """
     for gold in texts(references):
         if call.official:
-            answer, wanted = narrow(prediction).lower().strip(), narrow(gold).strip()
             if _FORMULA.search(gold):
-                found = re.sub(r"[ \n]", "", wanted) in re.sub(r"[ \n]", "", answer)
+                answer, wanted = (re.sub(r"[ \n]", "", text.strip()) for text in (prediction, gold))
             else:
-                found = wanted.lower().replace("\n", " ") in answer.replace("\n", " ")
+                answer, wanted = (narrow(text).lower().strip().replace("\n", " ") for text in (prediction, gold))
+            found = wanted in answer
         elif _FORMULA.search(gold):
             found = re.sub(r"\s", "", fold_digits(gold)) in re.sub(r"\s", "", fold_digits(prediction))
         else:
-            found = _holds(prediction, gold, call.language)
+            found = holds(prediction, gold, call.language)
         if found:
             return 1.0
     return 0.0
@@ -137,11 +154,7 @@ def mtvqa(prediction: str, references: Any, call: Call) -> float:
     if call.official:
         answer = prediction.strip().lower().replace(".", "")
         return float(any(gold.strip().lower() in answer for gold in texts(references)))
-    return float(any(_holds(prediction, gold, call.language) for gold in texts(references)))
-
-
-def _holds(prediction: str, gold: str, language: str) -> bool:
-    return contains(answer_key(prediction, language), answer_key(gold, language)) or same(prediction, gold, language)
+    return float(any(holds(prediction, gold, call.language) for gold in texts(references)))
 
 
 def mathvista_match(prediction: str, references: Any, call: Call) -> bool:
@@ -196,6 +209,9 @@ def _typed_official(prediction: str, gold: str, language: str) -> bool:
 
 
 def _typed(prediction: str, gold: str, language: str) -> bool:
+    wanted, given = _members(gold), _members(prediction)
+    if wanted and given:
+        return len(wanted) == len(given) and all(same(a, b, "en") for a, b in zip(given, wanted, strict=True))
     target = parse_number(gold, language="en")
     if target is None:
         return same(prediction, gold, language)
@@ -203,6 +219,12 @@ def _typed(prediction: str, gold: str, language: str) -> bool:
     found = number(prediction, language=language)
     digits = len(decimals[1]) if decimals else 0
     return found is not None and (found == target or (digits > 0 and round(found, digits) == round(target, digits)))
+
+
+def _members(text: str) -> list[str]:
+    """What stands in the brackets of a list; nothing where the text is none."""
+    found = _LIST.fullmatch(fold_digits(text))
+    return [member.strip(" '\"") for member in found[1].split(",")] if found else []
 
 
 def unicode_number(prediction: str, references: object, call: Call) -> float | None:

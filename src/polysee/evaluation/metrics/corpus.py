@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import regex
+
 from polysee.evaluation.metrics.base import Call, Metric, mean, texts
 from polysee.evaluation.metrics.forms import bare, small
 from polysee.evaluation.metrics.meteor import meteor_score
@@ -22,6 +24,8 @@ from polysee.text.normalise import nfc
 from polysee.text.segment import words
 
 _LATIN = re.compile(r"[a-z0-9]+")
+# The same for all scripts; the joiners are parts of Persian and Indic words.
+_TOKEN = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -44,7 +48,9 @@ def _folded(text: str, call: Call) -> str:
 
 
 def _rouge_tokens(text: str, call: Call) -> list[str]:
-    return _LATIN.findall(text.lower()) if call.official else words(_folded(text, call))
+    if call.official:
+        return _LATIN.findall(text.lower())
+    return [token for word in words(_folded(text, call)) for token in _TOKEN.findall(word)]
 
 
 def _best_lcs(answer: list[str], golds: Sequence[list[str]]) -> float:

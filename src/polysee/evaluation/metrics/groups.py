@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from polysee.evaluation.extraction.choice import option_letter
+from polysee.evaluation.extraction.final import final_answer
 from polysee.evaluation.extraction.yesno import yes_no
 from polysee.evaluation.metrics.base import Call, Metric, mean
 from polysee.evaluation.metrics.forms import answer_key, number_of
@@ -78,22 +79,28 @@ def majority_vote(prediction: Sequence[Any], references: Any, call: Call) -> boo
     golds = [references] if isinstance(references, str) or not isinstance(references, Sequence) else list(references)
     if call.official:
         return sum(answer in golds for answer in prediction) > len(prediction) / 2
-    votes = Counter(_ballot(str(a), call.language) for a in prediction if a is not None)
+    lettered = all(len(str(gold).strip()) == 1 and str(gold).strip().isalpha() for gold in golds)
+    votes = Counter(_ballot(str(a), call.language, lettered=lettered) for a in prediction if a is not None)
     votes.pop("", None)
     ranking = votes.most_common(2)
     if not ranking or (len(ranking) == 2 and ranking[0][1] == ranking[1][1]):
         return False
-    return ranking[0][0] in {_ballot(str(gold), call.language) for gold in golds}
+    return ranking[0][0] in {_ballot(str(gold), call.language, lettered=lettered) for gold in golds}
 
 
-def _ballot(answer: str, language: str) -> str:
-    """Answers that mean the same vote together: ``B.``, ``(B)`` and ``Ｂ``; ``3`` and ``٣``."""
-    canonical = answer_key(answer, language)
+def _ballot(answer: str, language: str, *, lettered: bool) -> str:
+    """Answers that mean the same vote together: ``B.``, ``(B)`` and "the answer is B"; ``3`` and ``٣``.
+
+    ``lettered``: the golds are letters, so that a letter is looked for in longer answers too.
+    """
+    letter = option_letter(answer, language=language) if lettered else None
+    if letter is not None:
+        return letter
+    canonical = answer_key(final_answer(answer, language=language), language)
     number = number_of(canonical, language)
     if number is not None:
         return f"{number:.12g}"
-    letter = option_letter(answer, language=language) if len(canonical) <= 3 else None
-    return letter or canonical
+    return (option_letter(answer, language=language) if len(canonical) <= 3 else None) or canonical
 
 
 def expected_accuracy(prediction: Sequence[Sequence[float]], references: object, call: Call) -> float:

@@ -20,6 +20,10 @@ _COMMAS = re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b")
 _POWERS = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+")
 _SIMPLE = re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])")
 
+# A number, or a word; in scripts without spaces up to the conjunction that turns to what is true.
+_DENIED = regex.compile(r"\W*(?:\p{Nd}[\p{Nd}.,%٫٬]*|(?:(?!而是|而|แต่)[\w.,%٫٬])+)")
+_WORD = regex.compile(r"[\w.,%٫٬]+")
+
 
 def mmmu_open(prediction: str, references: Any, call: Call) -> bool:
     """Whether the answer gives a gold number (to two decimals) or holds a gold text.
@@ -91,22 +95,39 @@ def _gives(prediction: str, gold: str, language: str) -> bool:
 
 
 def _affirmed(text: str, language: str) -> str:
-    """The text without the one word behind each negation."""
+    """The text without the one word or number that each negation is about."""
     small = lower(prepare(text), language)
+    for tag in dict.fromkeys((language, FALLBACK)):
+        table = lexicon(tag)
+        if table is not None:
+            small = (_without_before if table.verb_final else _without_after)(small, _denials(tag))
+    return small
+
+
+def _without_after(text: str, denials: regex.Pattern[str]) -> str:
     out, place = [], 0
-    for found in _denials(language).finditer(small):
-        following = re.match(r"\W*[\w.,%٫٬]+", small[found.end() :])
-        out.append(small[place : found.start()])
-        place = found.end() + (following.end() if following else 0)
-    return " ".join([*out, small[place:]])
+    for found in denials.finditer(text):
+        if found.start() >= place:
+            following = _DENIED.match(text, found.end())
+            out.append(text[place : found.start()])
+            place = following.end() if following else found.end()
+    return " ".join([*out, text[place:]])
+
+
+def _without_before(text: str, denials: regex.Pattern[str]) -> str:
+    """For languages that end on the verb: of "5 değil 7" there remains 7."""
+    out, place = [], 0
+    for found in denials.finditer(text):
+        words = list(_WORD.finditer(text, place, found.start()))
+        out.append(text[place : words[-1].start()] if words else text[place : found.start()])
+        place = found.end()
+    return " ".join([*out, text[place:]])
 
 
 @lru_cache(maxsize=256)
 def _denials(language: str) -> regex.Pattern[str]:
-    words: list[str] = []
-    for table in (lexicon(language), lexicon(FALLBACK)):
-        words += table.deny if table is not None else ()
-    return phrases(words, language)
+    table = lexicon(language)
+    return phrases(table.deny if table is not None else (), language)
 
 
 METRICS: dict[str, Metric] = {"mmmu_open": mmmu_open}

@@ -34,7 +34,8 @@ def inspect_number(text: str) -> float | None:
         single = unicodedata.numeric(text, None)
         if single is not None:
             return sign * single
-    power = _POWER.search(text.rstrip())
+    text = text.rstrip(_GROUPING) if _POWER.search(text.rstrip(_GROUPING)) else text
+    power = _POWER.search(text)
     head = text[: power.start()].rstrip() if power else ""
     try:
         base = _with_fraction(head or text)
@@ -62,7 +63,8 @@ def _core(text: str) -> float | None:
         value = _chinese(text)
         if value is not None:
             return value
-    return _generic(text)
+    value = _generic(text)
+    return unicodedata.numeric(text, None) if value is None and len(text) == 1 else value
 
 
 def _chinese(text: str) -> float | None:
@@ -109,11 +111,11 @@ def _digit(char: str) -> int | None:
 def _generic(text: str) -> float | None:
     mark = _decimal_mark(text)
     out = ""
-    for char in text:
+    for place, char in enumerate(text):
         digit = _digit(char)
         if char in "eE" and out and "e" not in out:
             out += "e"
-        elif char in _MINUS[:4] + _PLUS[:3] and out.endswith("e"):
+        elif char in _MINUS[:4] + _PLUS[:3] and text[place - 1 : place] in ("e", "E"):
             out += "-" if char in _MINUS else "+"
         elif char in ("٫", "．") or char == mark:
             if "." in out:
@@ -156,16 +158,29 @@ def pope_answer(text: str) -> str:
     return "no" if {"No", "not", "no"} & set(words) else "yes"
 
 
+_VLMEVAL = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"<answer>\s*([A-Z])\s*</answer>",
+        r"\\boxed\s*\{\s*([A-Z])\s*\}",
+        r"answer\s*(?:is|:)\s*([A-Z])(?:\s|$|[.,])",
+        r"\*\*([A-Z])\*\*",
+    )
+)
+
+
 def vlmeval_choice(answer: str, options: Mapping[str, str]) -> str | None:
     """As VLMEvalKit's ``can_infer``, without the judge that it would call next."""
-    words = answer
-    for char in ".()[],:;!*#{}":
-        words = words.replace(char, " ")
-    found = [letter for letter in options if letter in words.split()]
-    if len(found) == 1:
-        place = words.split().index(found[0])
-        if not (found[0] == "A" and len(words.split()) > 3) and place > len(words.split()) - 5:
-            return found[0]
+    for pattern in _VLMEVAL:
+        said = pattern.search(answer)
+        if said is not None and said[1].upper() in options:
+            return said[1].upper()
+    words = re.sub(r"[.()\[\],:;!*#{}]", " ", answer).split()
+    found = [letter for letter in options if letter in words]
+    if len(found) == 1 and words.index(found[0]) > len(words) - 5:
+        return found[0]
+    if not found and "Z" in words:
+        return None
     text = answer.lower()
     if len(text) > 2 * sum(len(str(option)) for option in options.values()):
         return None

@@ -14,8 +14,10 @@ def paired_ttest(prediction: Sequence[float], references: Sequence[float], call:
     """[mean difference, low, high, p] of two systems on the same items: two-sided t-test with a 95% interval.
 
     Where all differences are equal the interval has no width, and p is 1 if they are 0, else 0. Raises `ValueError`
-    for lists of different lengths or fewer than two items.
+    for lists of different lengths or fewer than two items; official: of one item four NaN.
     """
+    if call.official and len(prediction) == len(references) < 2:
+        return [math.nan] * 4
     if len(prediction) != len(references) or len(prediction) < 2:
         raise ValueError("a paired t-test needs two lists of the same length, of two scores or more")
     count = len(prediction)
@@ -33,9 +35,11 @@ def clustered_stderr(prediction: Sequence[float], references: Sequence[Hashable]
     """Standard error of a mean of clustered scores (Miller, arXiv:2411.00640, equation 4).
 
     The independent part divides by n - 1, the covariances within clusters by n squared. Covariances that outweigh
-    the variance give 0.
+    the variance give 0. Official: of one score NaN.
     """
     count = len(prediction)
+    if call.official and count == len(references) < 2:
+        return math.nan
     if count < 2 or count != len(references):
         raise ValueError("a clustered error needs two scores or more and as many cluster labels")
     centre = mean([float(score) for score in prediction])

@@ -89,6 +89,8 @@ def _form(text: str, language: str) -> str:
     if value in words:
         return f"{words[value]:g}"
     tokens = [token for token in value.split() if token not in _articles(language)] or value.split()
+    for prefix in _prefixed(language):
+        tokens = [t.removeprefix(prefix) if len(t) > len(prefix) + 1 and t not in words else t for t in tokens]
     value = " ".join(f"{words[t]:g}" if t in words else t for t in tokens)
     number = number_of(value, language)
     return value if number is None else f"{number:.12g}"
@@ -99,6 +101,12 @@ def _articles(language: str) -> frozenset[str]:
     table = lexicon(language) or lexicon(FALLBACK)
     assert table is not None
     return frozenset(lower(prepare(word), language) for word in table.articles)
+
+
+@lru_cache(maxsize=256)
+def _prefixed(language: str) -> tuple[str, ...]:
+    """Articles that are written onto the next word: الكلب."""
+    return tuple(word.removesuffix("-") for word in _articles(language) if word.endswith("-"))
 
 
 @lru_cache(maxsize=256)
