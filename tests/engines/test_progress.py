@@ -41,10 +41,21 @@ def test_lines_in_a_log_are_few_and_tell_rate_and_rest(clock: Clock) -> None:
 def test_rate_below_ten_and_note(clock: Clock) -> None:
     text = io.StringIO()
     with Progress(Console(file=text, width=200)).task("train", None, "steps") as task:
+        task.set_done(0)
         clock.now = 8.0
         task.set_done(4)
         task.note("loss 0.5")
     assert text.getvalue().splitlines() == ["train: 4 steps, 0.5/s", "train: 4 steps, 0.5/s, loss 0.5"]
+
+
+def test_what_an_earlier_attempt_had_done_is_no_rate(clock: Clock) -> None:
+    text = io.StringIO()
+    with Progress(Console(file=text, width=200)).task("train", 1500, "steps") as task:
+        clock.now = 2.0
+        task.set_done(1000)
+        clock.now = 12.0
+        task.set_done(1020)
+    assert text.getvalue().splitlines()[-1] == "train: 1,020/1,500 steps, 2/s, 0:04:00 left"
 
 
 def test_bar_on_a_terminal() -> None:

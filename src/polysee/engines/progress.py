@@ -29,6 +29,7 @@ class Task:
         self._item = ""
         self._note = ""
         self._start = self._shown = progress.clock()
+        self._found: int | None = None
 
     def advance(self, n: int = 1) -> None:
         """``n`` units are done."""
@@ -36,7 +37,12 @@ class Task:
         self._progress.show(self)
 
     def set_done(self, done: int, total: int | None = None) -> None:
-        """``done`` units are done in all; sets ``total`` too where it is given."""
+        """``done`` units are done in all; sets ``total`` too where it is given.
+
+        The first call tells where the task begins, maybe where an interrupted one had come to: rates count from there.
+        """
+        if self._found is None:
+            self._found, self._start = done, self._progress.clock()
         self.done = done
         self.total = total if total is not None else self.total
         self._progress.show(self)
@@ -58,12 +64,12 @@ class Task:
 
     def details(self) -> str:
         """Rate and note, as one phrase."""
-        seconds = max(self._progress.clock() - self._start, 1e-9)
+        seconds, done = self._spent()
         parts = []
         if self._items:
             parts.append(f"{self._items:,} {self._item} ({_rate(self._items / seconds)})")
-        elif self.done:
-            parts.append(_rate(self.done / seconds))
+        elif done:
+            parts.append(_rate(done / seconds))
         if self._note:
             parts.append(self._note)
         return ", ".join(parts)
@@ -83,10 +89,14 @@ class Task:
         return True
 
     def _remaining(self) -> str:
-        if not self.total or not self.done or self.done >= self.total:
+        seconds, done = self._spent()
+        if not self.total or not done or self.done >= self.total:
             return ""
-        seconds = (self._progress.clock() - self._start) / self.done * (self.total - self.done)
-        return f"{timedelta(seconds=round(seconds))} left"
+        return f"{timedelta(seconds=round(seconds / done * (self.total - self.done)))} left"
+
+    def _spent(self) -> tuple[float, int]:
+        """Seconds since the rate is counted, and the units since then."""
+        return max(self._progress.clock() - self._start, 1e-9), self.done - (self._found or 0)
 
 
 class Progress:
