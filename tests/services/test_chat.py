@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from polysee.schema.errors import UserError
+from polysee.services import endpoint
 from polysee.services.base import ChatMessage, ChatReply, ChatRequest, Failure
 from polysee.services.chat import ChatService
 from polysee.services.config import ChatConfig
@@ -109,6 +112,26 @@ def test_pictures_travel_as_data_addresses(server: Server, setup: Setup) -> None
     assert [part["type"] for part in parts] == ["image_url", "image_url", "text"]
     assert parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
     assert parts[1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_large_picture_travels_whole(server: Server, setup: Setup) -> None:
+    data = b"\x89PNG" + random.Random(1).randbytes(1_200_000)
+    small = b"GIF8" + bytes(range(256))
+    messages = (ChatMessage("user", "ما هذا؟", (data, small)), ChatMessage("assistant", "猫"), ChatMessage("user", "?"))
+    assert texts(setup.chat(server).ask([ChatRequest(messages)])) == ["answer to ?"]
+    urls = [part["image_url"]["url"] for part in server.bodies[0]["messages"][0]["content"][:2]]
+    assert [base64.b64decode(url.partition(",")[2]) for url in urls] == [data, small]
+    assert urls[1].startswith("data:image/gif;base64,")
+
+
+def test_a_reply_without_end_is_not_read_to_its_end(
+    server: Server, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LONGEST_REPLY", 1 << 20)
+    server.answer = lambda body: "x" * (3 << 20) if last_text(body) == "long" else "short"
+    answers = setup.chat(server, retries=1).ask([question("long"), question("猫")])
+    assert texts(answers) == ["!broken-reply", "short"]
+    assert answers[0] == Failure("broken-reply", "a reply of more than 1 MiB")
 
 
 def _timeout(fault: str) -> float:
@@ -311,6 +334,12 @@ def test_a_key_reaches_no_file_and_no_message(
     assert secret not in "".join(capfd.readouterr())
 
 
+def test_a_word_for_no_key_is_left_in_answers(server: Server, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRITER_KEY", "EMPTY")
+    server.key, server.answer = "EMPTY", lambda body: "the box is EMPTY"
+    assert texts(setup.chat(server, api_key_env="WRITER_KEY").ask([question("x")])) == ["the box is EMPTY"]
+
+
 def test_a_proxy_is_taken_from_the_environment(server: Server, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
     monkeypatch.setenv("no_proxy", "")
@@ -350,6 +379,40 @@ def test_a_defect_in_a_check_is_not_swallowed(server: Server, setup: Setup) -> N
     with pytest.raises(ZeroDivisionError):
         setup.chat(server).ask([question("x"), question("y")], check)
     assert setup.database.query("SELECT * FROM claims") == []
+
+
+def test_a_check_that_asks_a_service_is_told_that_it_cannot(server: Server, setup: Setup) -> None:
+    chat = setup.chat(server)
+
+    def check(text: str) -> str | None:
+        return texts(chat.ask([question("is this right?")]))[0]
+
+    with pytest.raises(RuntimeError, match="cannot ask a service"):
+        chat.ask([question("x")], check)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.05, 0.4])
+def test_ctrl_c_leaves_nothing_behind(server: Server, setup: Setup, seconds: float) -> None:
+    server.script = lambda number, body: "hang"
+    chat = setup.chat(server, max_concurrency=4)
+    asked = [question(f"{word} {n}") for n in range(20) for word in WORDS]
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
+
+    def ask() -> None:
+        timer.start()
+        chat.ask(asked)
+
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    timer.join()
+    server.script = lambda number, body: "ok"
+    # Nobody else holds a claim or a slot: this ends.
+    assert texts(chat.ask(asked)) == [f"answer to {word} {n}" for n in range(20) for word in WORDS]
+    assert setup.database.query("SELECT * FROM claims") == []
+    assert setup.database.query("SELECT * FROM under_way") == []
+    assert sum(setup.totals.outcomes.values()) == setup.totals.attempts
 
 
 def test_half_a_character_is_one_failure(server: Server, setup: Setup) -> None:

@@ -13,6 +13,7 @@ from polysee.services.config import EmbedConfig
 from polysee.services.embed import SentenceEmbedder
 from polysee.services.ledger import read_totals
 from polysee.services.open import Services
+from services.tiny_sentences import save_sentence_model
 
 TEXTS = ("قطة حمراء", "一只红猫", "แมวแดง", "लाल बिल्ली", "赤い猫", "ቀይ ድመት", "a red cat", "قطة حمراء")
 
@@ -20,21 +21,7 @@ TEXTS = ("قطة حمراء", "一只红猫", "แมวแดง", "लाल �
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("sentence_transformers")
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    base = tmp_path_factory.mktemp("bert")
-    letters = sorted({letter for text in TEXTS for letter in text if letter != " "})
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    (base / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    BertTokenizer(str(base / "vocab.txt")).save_pretrained(base)
-    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(words), **shape)).save_pretrained(base)
-    body = Transformer(str(base))
-    folder = tmp_path_factory.mktemp("sentence")
-    SentenceTransformer(modules=[body, Pooling(16)], device="cpu").save(str(folder))
-    return folder
+    return save_sentence_model(tmp_path_factory.mktemp("sentence"), TEXTS)
 
 
 def test_vectors_are_unit_long_in_order_and_kept(model: Path, tmp_path: Path) -> None:

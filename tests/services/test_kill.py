@@ -46,3 +46,15 @@ def test_no_committed_answer_is_asked_for_again(tmp_path: Path) -> None:
         assert server.posts <= found.attempts <= server.posts + 2 * AT_ONCE
         assert database.query("SELECT * FROM claims") == []
         database.close()
+
+
+def test_processes_that_ask_the_same_share_answers_and_slots(tmp_path: Path) -> None:
+    folder = tmp_path / ".services"
+    with Server(latency=0.05, limit=AT_ONCE).running() as server:
+        children = [child(server, folder) for _ in range(2)]
+        assert [process.communicate(timeout=120)[0].split() for process in children] == [[str(QUESTIONS)]] * 2
+        assert server.posts == QUESTIONS
+        assert server.most_at_once <= AT_ONCE
+        database = Database(folder)
+        assert totals(database, "writer").outcomes == {"answered": QUESTIONS}
+        database.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import resource
 import sqlite3
+import threading
 from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
@@ -23,7 +26,7 @@ from polysee.services import local
 from polysee.services.base import Failure, Segment
 from polysee.services.cache import AnswerCache, Keys
 from polysee.services.config import ROLES, ApertiumConfig, ChatConfig, Seq2SeqConfig, service_configs
-from polysee.services.database import FILE, Database
+from polysee.services.database import FILE, Database, Outbox
 from polysee.services.ledger import Answered, Attempt, Ledger, Totals, Wait, read_totals, totals
 from polysee.services.licences import licence_of
 from polysee.services.local import CachedTranslator
@@ -132,11 +135,12 @@ def test_slots_are_shared_and_given_back(tmp_path: Path) -> None:
 
         async def one(slots: Slots) -> None:
             nonlocal most, now
-            async with slots.one():
-                now += 1
-                most = max(most, now)
-                await asyncio.sleep(0.005)
-                now -= 1
+            slot = await slots.take()
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.005)
+            now -= 1
+            slots.give(slot)
 
         await asyncio.gather(*(one(slots) for slots in groups for _ in range(10)))
         for slots in groups:
@@ -144,6 +148,155 @@ def test_slots_are_shared_and_given_back(tmp_path: Path) -> None:
         return most
 
     assert asyncio.run(work()) == 3
+
+
+def test_a_long_line_of_one_process_leaves_slots_to_another(tmp_path: Path) -> None:
+    async def work() -> tuple[int, int]:
+        busy, other = Slots(tmp_path, 2), Slots(tmp_path, 2)
+        done = 0
+
+        async def one() -> None:
+            nonlocal done
+            slot = await busy.take()
+            await asyncio.sleep(0.005)
+            busy.give(slot)
+            done += 1
+
+        line = [asyncio.create_task(one()) for _ in range(2000)]
+        await asyncio.sleep(0.05)
+        first = done
+        slot = await other.take()
+        later = done
+        other.give(slot)
+        for task in line:
+            task.cancel()
+        await asyncio.gather(*line, return_exceptions=True)
+        busy.close()
+        other.close()
+        return first, later
+
+    first, later = asyncio.run(work())
+    assert first > 0
+    assert later < 1500
+
+
+def test_others_have_a_slot_once_the_answer_is_written(tmp_path: Path) -> None:
+    async def work() -> None:
+        ours, theirs = Slots(tmp_path, 1), Slots(tmp_path, 1)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ours.give(await ours.take(), written)
+        waiting = asyncio.create_task(theirs.take())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        # One who waits in the same process need not look: the slot comes to it.
+        near = asyncio.create_task(ours.take())
+        await asyncio.sleep(0.02)
+        assert not near.done()
+        written.set_result(None)
+        await asyncio.wait_for(asyncio.wait([waiting, near], return_when=asyncio.FIRST_COMPLETED), 10)
+        first, last, group = (near, waiting, ours) if near.done() else (waiting, near, theirs)
+        assert not last.done()
+        group.give(first.result())
+        await asyncio.wait_for(last, 10)
+        ours.close()
+        theirs.close()
+
+    asyncio.run(work())
+
+
+def test_a_slot_is_not_lost_with_the_task_that_waited_for_it(tmp_path: Path) -> None:
+    async def work() -> None:
+        slots = Slots(tmp_path, 1)
+        slot = await slots.take()
+        tasks = [asyncio.create_task(slots.take()) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        slots.give(slot)
+        # This one has it already, but has not heard of it.
+        tasks[1].cancel()
+        assert await asyncio.wait_for(tasks[2], 10) == slot
+        await asyncio.gather(*tasks[:2], return_exceptions=True)
+        slots.close()
+
+    asyncio.run(work())
+
+
+def test_more_slots_than_files_may_be_open_is_said_so(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, hard))
+    try:
+        with pytest.raises(UserError, match="300 requests at once need more open files") as caught:
+            Slots(tmp_path, 300)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in caught.value.fix
+    Slots(tmp_path, 30).close()
+
+
+def test_work_that_nobody_waits_for_any_more_is_done_and_the_next_too(database: Database) -> None:
+    begun = threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        begun.wait(10)
+        connection.execute("INSERT INTO answers VALUES (?, ?)", [b"k", b"v"])
+
+    database.submit(slow).cancel()
+    begun.set()
+    assert database.submit(lambda c: c.execute("SELECT value FROM answers").fetchone()).result(timeout=10) == (b"v",)
+
+
+def test_a_closed_database_says_so(tmp_path: Path) -> None:
+    closed = Database(tmp_path / ".services")
+    closed.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        closed.submit(lambda c: None)
+
+    async def write() -> None:
+        await Outbox(closed).write(lambda c: None)
+
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(write())
+
+
+def test_an_owner_that_leaves_while_another_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([*entries(folder), folder / "gone"]))
+    Database(tmp_path / ".services").close()
+
+
+def test_what_one_turn_writes_is_one_transaction(database: Database) -> None:
+    turns: list[int] = []
+    begin = database._write
+    database._write = lambda group: (turns.append(sum(len(parcel.works) for parcel in group)), begin(group))[1]  # type: ignore[method-assign,func-returns-value]
+
+    async def work() -> list[int]:
+        outbox = Outbox(database)
+        written = [outbox.write(lambda c, n=n: n) for n in range(5)]
+        # Whoever is woken by the one that writes is in it as well.
+        await asyncio.sleep(0)
+        written.append(outbox.write(lambda c: 5))
+        assert outbox.latest is written[-1]
+        return [await one for one in written]
+
+    assert asyncio.run(work()) == list(range(6))
+    assert turns == [6]
+
+
+def test_a_task_that_is_cancelled_hears_of_it_when_its_work_is_written(database: Database) -> None:
+    async def work() -> None:
+        outbox = Outbox(database)
+
+        async def one() -> None:
+            await outbox.write(lambda c: c.execute("INSERT INTO answers VALUES (?, ?)", [b"k", b"v"]) and None)
+
+        task = asyncio.create_task(one())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert database.query("SELECT value FROM answers") == [(b"v",)]
+
+    asyncio.run(work())
 
 
 def test_waits_grow_and_obey() -> None:

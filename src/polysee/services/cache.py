@@ -14,6 +14,8 @@ from polysee.services.database import Database
 Key = bytes
 """SHA-256 over what a service is and what it was asked."""
 
+# Made once: `json.dumps` makes one for every call that wants other than its defaults.
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CHUNK = 500
 _LOOKUP = "SELECT key, value FROM answers WHERE key IN ({})"
 _FULL_LOOKUP = _LOOKUP.format(",".join("?" * _CHUNK))
@@ -30,7 +32,7 @@ class Keys:
         """32 bytes. The order of keys within ``question`` is taken as it is: always build it the same way."""
         key = self._start.copy()
         # Lone surrogates cannot be sent, but must not break the batch that they are found in.
-        key.update(json.dumps(question, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+        key.update(_json(question).encode("utf-8", "surrogatepass"))
         return key.digest()
 
 

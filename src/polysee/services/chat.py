@@ -25,6 +25,7 @@ from polysee.services.structured import NotAsked, extract
 VERSION = 1
 """Raised whenever the same question would be put in other words."""
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _SHORTEST_POLL = 0.02
 _LONGEST_POLL = 0.5
 _WITHOUT_TEXT = {"content_filter": "filtered", "refusal": "refused-by-model", "length": "cut-short"}
@@ -85,8 +86,7 @@ class ChatService(Configured[EndpointConfig]):
         if self._open is not None:
             endpoint, door = self._open
             self._open = None
-            wait_for(endpoint.close())
-            door.close()
+            wait_for(_shut(endpoint, door))
 
     async def _probe(self) -> None:
         endpoint, door = self._opened()
@@ -99,7 +99,8 @@ class ChatService(Configured[EndpointConfig]):
         if isinstance(listed, Sent) and listed.result is not None and self._config.model in listed.result:
             return
         # Many servers list less than they serve, or nothing: only an answer tells.
-        reply = await self._reply(ChatRequest((ChatMessage("user", "1"),), max_tokens=1), batch)
+        word = ChatRequest((ChatMessage("user", "1"),), max_tokens=1)
+        reply = await self._reply(self._key(word), word, batch)
         if isinstance(reply, Failure) and reply.reason not in _WITHOUT_TEXT.values():
             cause = f"the service {self.name!r} does not answer ({reply.reason}: {reply.detail})"
             raise UserError(cause, f"check `base_url` and `model` ({self.model}), and the server's own log")
@@ -128,7 +129,7 @@ class ChatService(Configured[EndpointConfig]):
 
         async def one(key: Key, request: ChatRequest) -> None:
             try:
-                done[key] = await self._answer(request, check, batch)
+                done[key] = await self._answer(key, request, check, batch)
             except Stopped:
                 pass
             except Exception as error:
@@ -149,12 +150,13 @@ class ChatService(Configured[EndpointConfig]):
             raise batch.stop
         return done
 
-    async def _answer(self, request: ChatRequest, check: Check | None, batch: Batch) -> ChatReply | Failure:
+    async def _answer(self, key: Key, request: ChatRequest, check: Check | None, batch: Batch) -> ChatReply | Failure:
         """Ask until the answer will do; each time the model is shown its answer and what is wrong with it."""
         asked = request
         failure = Failure("check-failed")
-        for _ in range(self._config.reasks + 1):
-            reply = await self._reply(asked, batch)
+        for attempt in range(self._config.reasks + 1):
+            missed = attempt == 0
+            reply = await self._reply(key if missed else self._key(asked), asked, batch, missed=missed)
             judged = reply if isinstance(reply, Failure) else _judge(reply, request, check)
             if not isinstance(judged, _Complaint):
                 return judged
@@ -164,10 +166,15 @@ class ChatService(Configured[EndpointConfig]):
             asked = replace(request, messages=(*request.messages, *said))
         return failure
 
-    async def _reply(self, request: ChatRequest, batch: Batch) -> ChatReply | Failure:
-        """The answer to one question: out of the cache, from whoever else is asking it, or by asking."""
+    async def _reply(
+        self, key: Key, request: ChatRequest, batch: Batch, *, missed: bool = False
+    ) -> ChatReply | Failure:
+        """The answer to one question: out of the cache, from whoever else is asking it, or by asking.
+
+        ``missed``: the cache had no answer just now, so that only the ledger looks once more.
+        """
         endpoint, door = self._opened()
-        key, poll = self._key(request), _SHORTEST_POLL
+        poll = _SHORTEST_POLL
         if not all(_is_text(message.text) for message in request.messages):
             return Failure("invalid-text", "half a surrogate pair cannot be sent")
 
@@ -176,10 +183,10 @@ class ChatService(Configured[EndpointConfig]):
             return Sent(reply, (reply.tokens_in, reply.tokens_out), _encode(reply))
 
         while True:
-            found = self._cache.find([key])
+            found = {} if missed else self._cache.find([key])
             if found:
                 return _decode(found[key])
-            if not self._ledger.is_claimed(key):
+            if missed or not self._ledger.is_claimed(key):
                 sent = await door.send(ask, batch, key=key, tokens=(bound_tokens(request), request.max_tokens))
                 if isinstance(sent, Sent):
                     return sent.result
@@ -187,8 +194,14 @@ class ChatService(Configured[EndpointConfig]):
                     return _decode(sent.value)
                 if not isinstance(sent, Wait):
                     return sent
+            missed = False
             await batch.pause(poll)
             poll = min(poll * 1.5, _LONGEST_POLL)
+
+
+async def _shut(endpoint: Endpoint, door: Door) -> None:
+    await endpoint.close()
+    door.close()
 
 
 def _identity(config: EndpointConfig) -> dict[str, JsonValue]:
@@ -224,7 +237,7 @@ def _again(complaint: str) -> str:
 
 
 def _encode(reply: ChatReply) -> bytes:
-    return json.dumps([reply.text, reply.finish, reply.tokens_in, reply.tokens_out], ensure_ascii=False).encode()
+    return _json([reply.text, reply.finish, reply.tokens_in, reply.tokens_out]).encode()
 
 
 def _decode(value: bytes) -> ChatReply:

@@ -6,6 +6,7 @@ tasks want written at the same time becomes one transaction.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import queue
@@ -15,7 +16,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +26,8 @@ from polysee.store.atomic import make_folder
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
+Outcome = tuple[Any, Exception | None]
+"""What a piece of work gave, or the error that it ended with."""
 
 FILE = "services.sqlite"
 FORMAT = 1
@@ -49,6 +53,14 @@ CREATE TABLE IF NOT EXISTS outcomes (
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """Work that is done in one transaction, in order. ``deliver`` is told the outcomes on the writing thread."""
+
+    works: Sequence[Work[Any]]
+    deliver: Callable[[list[Outcome]], None]
+
+
 class Database:
     """The database of ``folder``, which is made if it is not there.
 
@@ -67,18 +79,32 @@ class Database:
             _prepare(self._writing, self.path)
             self._reading = _connect(self.path)
         self._read_lock = threading.Lock()
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Parcel | None] = queue.SimpleQueue()
+        self._door, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._serve, name="services-database", daemon=True)
         self._thread.start()
 
     def submit(self, work: Work[Result]) -> Future[Result]:
         """Have ``work`` done inside a transaction of the writing thread; the future is done once it is committed.
 
-        An exception of ``work`` goes to the future and undoes nothing of what it wrote before.
+        An exception of ``work`` goes to the future and undoes nothing of what it wrote before. Work is done in the
+        order in which it is submitted, also if the future is cancelled. Raises `RuntimeError` after `close`.
         """
         future: Future[Result] = Future()
-        self._queue.put((work, future))
+
+        def deliver(outcomes: list[Outcome]) -> None:
+            if future.set_running_or_notify_cancel():
+                _tell(future, outcomes[0])
+
+        self.send([work], deliver)
         return future
+
+    def send(self, works: Sequence[Work[Any]], deliver: Callable[[list[Outcome]], None]) -> None:
+        """As `submit`, for several pieces of work that become one transaction; ``deliver`` must not raise."""
+        with self._door:
+            if self._closed:
+                raise RuntimeError("the database of the services is closed")
+            self._queue.put(_Parcel(works, deliver))
 
     def do(self, work: Work[Result]) -> Result:
         """As `submit`, and wait for it."""
@@ -108,58 +134,58 @@ class Database:
 
     def close(self) -> None:
         """Finish what is submitted and give everything back. Calling it again does nothing."""
-        if self._lock_handle < 0:
-            return
-        self._queue.put(None)
+        with self._door:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         self._reading.close()
         self._writing.close()
         (self.folder / "owners" / self.owner).unlink(missing_ok=True)
         os.close(self._lock_handle)
-        self._lock_handle = -1
 
     def _sweep(self) -> None:
         for path in (self.folder / "owners").iterdir():
-            # A young file may not be locked yet.
-            if path.stat().st_mtime < time.time() - _YOUNG_SECONDS and not self.is_alive(path.name):
-                path.unlink(missing_ok=True)
+            # A young file may not be locked yet; one that is gone was its owner's to remove.
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - _YOUNG_SECONDS and not self.is_alive(path.name):
+                    path.unlink()
 
     def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, ends = [first], False
+        while (parcel := self._queue.get()) is not None:
+            group, ends = [parcel], False
             while len(group) < _LARGEST_GROUP and not self._queue.empty():
-                item = self._queue.get()
-                if item is None:
+                following = self._queue.get()
+                if following is None:
                     ends = True
                     break
-                group.append(item)
+                group.append(following)
             self._write(group)
             if ends:
                 return
 
-    def _write(self, group: list[tuple[Work[Any], Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
+    def _write(self, group: list[_Parcel]) -> None:
         try:
             with self._errors():
                 self._writing.execute("BEGIN IMMEDIATE")
-                for work, future in group:
-                    try:
-                        done.append((future, work(self._writing)))
-                    except sqlite3.Error:
-                        raise
-                    except Exception as error:
-                        failed.append((future, error))
+                outcomes = [[self._outcome(work) for work in parcel.works] for parcel in group]
                 self._writing.execute("COMMIT")
         except Exception as error:
             # Nothing of the group is written then, so all of it has failed.
             if self._writing.in_transaction:
                 self._writing.execute("ROLLBACK")
-            done, failed = [], [(future, error) for _, future in group]
-        for future, result in done:
-            future.set_result(result)
-        for future, problem in failed:
-            future.set_exception(problem)
+            outcomes = [[(None, error)] * len(parcel.works) for parcel in group]
+        for parcel, found in zip(group, outcomes, strict=True):
+            parcel.deliver(found)
+
+    def _outcome(self, work: Work[Any]) -> Outcome:
+        try:
+            return work(self._writing), None
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            return None, error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -167,6 +193,61 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
+
+
+class _Written(asyncio.Future[Result]):
+    """Of work that is going to be done: a task that is cancelled while it waits hears of it once the work is done."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Not possible."""
+        return False
+
+
+class Outbox:
+    """What the tasks of one event loop want written: whatever comes up in one turn of it becomes one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self.latest: asyncio.Future[Any] | None = None
+        """The last thing submitted: once it is done, everything before it is written as well."""
+
+    def write(self, work: Work[Result]) -> asyncio.Future[Result]:
+        """As `Database.submit`; the future cannot be cancelled."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = _Written(loop=loop)
+        self._waiting.append((work, future))
+        self.latest = future
+        if len(self._waiting) == 1:
+            # After the next turn: whoever is woken in this one has something to write as well.
+            loop.call_soon(loop.call_soon, self._send, loop)
+        return future
+
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        works, futures = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+
+        def deliver(outcomes: list[Outcome]) -> None:
+            # A loop that is closed has nobody left to tell.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(arrive, outcomes)
+
+        def arrive(outcomes: list[Outcome]) -> None:
+            for future, outcome in zip(futures, outcomes, strict=True):
+                _tell(future, outcome)
+
+        try:
+            self._database.send(works, deliver)
+        except RuntimeError as error:
+            arrive([(None, error)] * len(works))
+
+
+def _tell(future: Future[Any] | asyncio.Future[Any], outcome: Outcome) -> None:
+    result, error = outcome
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def explain(error: sqlite3.Error, path: Path) -> UserError:

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from polysee.schema.errors import UserError
 from polysee.services.base import Failure
 from polysee.services.cache import Key
 from polysee.services.config import ChatConfig, ChatTranslatorConfig
-from polysee.services.database import Database, Work
+from polysee.services.database import Database, Outbox, Work
 from polysee.services.ledger import ANSWERED, Answered, Attempt, Ledger, Wait
 from polysee.services.retry import Fault, wait_before
 from polysee.services.slots import Slots
@@ -69,6 +69,7 @@ class Door:
     def __init__(self, config: ChatConfig | ChatTranslatorConfig, database: Database, folder: Path) -> None:
         self._config = config
         self._database = database
+        self._outbox = Outbox(database)
         self._ledger = Ledger(database, config.name, config.max_cost)
         self._slots = Slots(folder / "slots" / config.name, config.max_concurrency)
         self._last_success = 0.0
@@ -113,10 +114,10 @@ class Door:
         held = [key for key in keys if key is not None and key in batch.held]
         batch.held.difference_update(held)
         if held:
-            await self._write(lambda connection: self._ledger.release(connection, held))
+            await self._outbox.write(lambda connection: self._ledger.release(connection, held))
 
     def close(self) -> None:
-        """Give back the slots."""
+        """Give back the slots. To be called on the event loop."""
         self._slots.close()
 
     async def _try(
@@ -126,59 +127,68 @@ class Door:
         key: Key | None,
         tokens: tuple[int, int],
     ) -> Sent[Result] | Answered | Wait | Fault:
-        bound = self._cost(tokens)
-        async with self._slots.one():
+        slot = await self._slots.take()
+        try:
             batch.go_on()
-            held = key in batch.held
-            entered = await self._write(lambda connection: self._ledger.enter(connection, key, bound, held=held))
+            entered = await self._enter(batch, key, self._cost(tokens))
             if not isinstance(entered, Attempt):
                 return entered
-            if key is not None:
-                batch.held.add(key)
-            try:
-                sent = await request()
-            except Fault as fault:
-                await self._failed(entered, fault)
-                return fault
-            except BaseException as error:
-                # Also when this task is cancelled: what was sent may be charged for.
-                outcome = "refused" if isinstance(error, UserError) else "interrupted"
-                self._submit_failed(entered, outcome, bound if outcome == "interrupted" else 0.0)
-                raise
-            await self._succeeded(entered, sent, key)
+            found = await self._attempt(entered, request)
+            written = self._outbox.write(self._settle(entered, found, key))
+        finally:
+            # Others have the slot once the answer is safe, so that a kill loses no more than what is under way. The
+            # next of ours has it at once: its own entry is written after the answer, and it sends nothing before that.
+            self._slots.give(slot, self._outbox.latest)
+        await written
+        if isinstance(found, Sent):
             batch.held.discard(key or b"")
             self._last_success = time.monotonic()
-            return sent
+        return found
 
-    async def _succeeded(self, attempt: Attempt, sent: Sent[Result], key: Key | None) -> None:
-        tokens = sent.tokens or (0, 0)
-        # The slot is held until the answer is safe: what a kill can lose is never more than what is under way.
-        unsaid = attempt.bound if sent.tokens == (0, 0) else 0.0
-        answer = (key, sent.value) if key is not None and sent.value is not None else None
-        await self._write(
-            lambda connection: self._ledger.settle(
-                connection, attempt, ANSWERED, tokens=tokens, cost=self._cost(tokens), unsaid=unsaid, answer=answer
-            )
-        )
+    async def _enter(self, batch: Batch, key: Key | None, bound: float) -> Attempt | Answered | Wait:
+        held = key in batch.held
+        written = self._outbox.write(lambda connection: self._ledger.enter(connection, key, bound, held=held))
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await written
+        except asyncio.CancelledError as error:
+            cancelled = error
+        entered = written.result()
+        if isinstance(entered, Attempt) and key is not None:
+            batch.held.add(key)
+        if cancelled is not None:
+            # It was not sent. A claim that nobody gave up would keep everybody waiting.
+            if isinstance(entered, Attempt):
+                self._submit_failed(entered, "interrupted", 0.0)
+            raise cancelled
+        return entered
 
-    async def _failed(self, attempt: Attempt, fault: Fault) -> None:
-        said = fault.tokens != (0, 0)
-        await self._write(
-            lambda connection: self._ledger.settle(
-                connection,
-                attempt,
-                fault.reason,
-                tokens=fault.tokens,
-                cost=self._cost(fault.tokens),
-                unsaid=attempt.bound if fault.billed and not said else 0.0,
-            )
+    async def _attempt(self, attempt: Attempt, request: Callable[[], Awaitable[Sent[Result]]]) -> Sent[Result] | Fault:
+        try:
+            return await request()
+        except Fault as fault:
+            return fault
+        except BaseException as error:
+            # Also when this task is cancelled: what was sent may be charged for.
+            outcome = "refused" if isinstance(error, UserError) else "interrupted"
+            self._submit_failed(attempt, outcome, attempt.bound if outcome == "interrupted" else 0.0)
+            raise
+
+    def _settle(self, attempt: Attempt, found: Sent[Any] | Fault, key: Key | None) -> Work[None]:
+        if isinstance(found, Fault):
+            outcome, tokens, answer = found.reason, found.tokens, None
+            unsaid = attempt.bound if found.billed and tokens == (0, 0) else 0.0
+        else:
+            outcome, tokens = ANSWERED, found.tokens or (0, 0)
+            unsaid = attempt.bound if found.tokens == (0, 0) else 0.0
+            answer = (key, found.value) if key is not None and found.value is not None else None
+        cost = self._cost(tokens)
+        return lambda connection: self._ledger.settle(
+            connection, attempt, outcome, tokens=tokens, cost=cost, unsaid=unsaid, answer=answer
         )
 
     def _submit_failed(self, attempt: Attempt, outcome: str, unsaid: float) -> None:
         self._database.submit(lambda connection: self._ledger.settle(connection, attempt, outcome, unsaid=unsaid))
-
-    async def _write(self, work: Work[Result]) -> Result:
-        return await asyncio.wrap_future(self._database.submit(work))
 
     def _cost(self, tokens: tuple[int, int]) -> float:
         return (tokens[0] * self._config.price_in + tokens[1] * self._config.price_out) / _MILLION

@@ -31,8 +31,8 @@ def interpreter(name: str) -> Path:
 
 
 def is_installed(name: str) -> bool:
-    """Whether `install` has finished for ``name``."""
-    return (home() / name / "complete").is_file()
+    """Whether `install` has finished for ``name``, and its Python is still there."""
+    return (home() / name / "complete").is_file() and interpreter(name).is_file()
 
 
 def install(name: str, *, pip_arguments: tuple[str, ...] = ()) -> Path:

@@ -19,7 +19,13 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run ``work`` on the loop's thread and wait for it. Ctrl-C cancels it, and waits until it has cleaned up."""
+    """Run ``work`` on the loop's thread and wait for it. Ctrl-C cancels it, and waits until it has cleaned up.
+
+    Raises `RuntimeError` on the loop's own thread, which cannot wait for itself: a check of answers asks no service.
+    """
+    if asyncio._get_running_loop() is _loop():
+        work.close()
+        raise RuntimeError("a check of answers cannot ask a service itself")
     ended = threading.Event()
 
     async def guarded() -> Result:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
+import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from hashlib import sha256
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from polysee.schema.errors import UserError
 from polysee.schema.secrets import redact
@@ -22,6 +24,8 @@ from polysee.services.environments import home, interpreter, is_installed
 
 _SECONDS = 3600.0
 """The longest wait for a model to load (it may be downloaded first) or for a batch."""
+_TAIL = 4000
+"""Bytes at the end of what a worker said in which its last line is looked for."""
 
 
 class CometEstimator(Configured[QualityConfig]):
@@ -36,14 +40,22 @@ class CometEstimator(Configured[QualityConfig]):
         self._python()
 
     def estimate(self, translations: Sequence[Translation]) -> list[float | Failure]:
-        """One value from 0 to 1 a translation, in order. Raises `UserError` for a model that cannot be loaded."""
+        """One value from 0 to 1 a translation, in order; a `Failure` for one that the model cannot judge.
+
+        A worker that dies is started anew and asked again, once. Raises `UserError` where that one dies as well, and
+        for a model that cannot be loaded; the next call starts afresh.
+        """
         if not translations:
             return []
-        if self._worker is None:
-            self._worker = _Worker(self._command(), self._config)
-        values = self._worker.ask([_item(one) for one in translations], self._config.batch)
-        if isinstance(values, Failure):
-            return [values] * len(translations)
+        items = [_item(one) for one in translations]
+        try:
+            values = self._ask(items)
+        except _Died:
+            try:
+                values = self._ask(items)
+            except _Died as died:
+                fix = "if memory ran out, set a smaller `batch`; else try `polysee doctor --install comet` again"
+                raise UserError(f"COMET's process ended twice ({died})", fix, place=self._place) from None
         return [_value(value) for value in values]
 
     def close(self) -> None:
@@ -51,6 +63,29 @@ class CometEstimator(Configured[QualityConfig]):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+    @property
+    def _place(self) -> str:
+        return f"service {self._config.name}"
+
+    def _ask(self, items: list[dict[str, str]]) -> list[Any]:
+        try:
+            if self._worker is None:
+                self._worker = _Worker(self._command())
+                self._check(self._worker.receive())
+            reply = self._worker.ask({"batch": self._config.batch, "items": items})
+        except BaseException:
+            self.close()
+            raise
+        scores: list[Any] = reply["scores"]
+        assert len(scores) == len(items)
+        return scores
+
+    def _check(self, ready: dict[str, Any]) -> None:
+        if "error" in ready:
+            cause = f"the model {self._config.model!r} cannot be loaded ({redact(str(ready['error']))[:300]})"
+            fix = "check its name and the network; a gated model wants `hf auth login` first"
+            raise UserError(cause, fix, place=self._place)
 
     def _python(self) -> Path:
         if self._config.python is not None:
@@ -63,55 +98,44 @@ class CometEstimator(Configured[QualityConfig]):
         return interpreter("comet")
 
     def _command(self) -> list[str]:
-        revision = self._config.revision or ""
-        mark = sha256(f"{self._config.model}\0{revision}".encode()).hexdigest()[:16]
         script = files("polysee.services") / "comet_worker.py"
         # -P: the worker's own folder, ours, must not shadow what is installed there.
-        return [str(self._python()), "-P", str(script), self._config.model, revision, str(home() / "weights" / mark)]
+        start = [str(self._python()), "-P", str(script)]
+        return [*start, self._config.model, self._config.revision or "", str(home() / "weights")]
+
+
+class _Died(Exception):
+    """The worker ended before it answered; says how, with the last line that it left."""
 
 
 class _Worker:
     """The process, and the lines to and from it."""
 
-    def __init__(self, command: list[str], config: QualityConfig) -> None:
-        self._config = config
+    def __init__(self, command: list[str]) -> None:
+        # What the process says beside its answers; it lives as long as the process.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             text=True,
             encoding="utf-8",
         )
-        self._finalise = weakref.finalize(self, _end, self._process)
-        ready = self._receive()
-        if "error" in ready:
-            self.close()
-            said = redact(str(ready["error"]))[:300]
-            fix = "check its name and the network; a gated model wants `huggingface-cli login` first"
-            raise UserError(
-                f"the model {config.model!r} cannot be loaded ({said})", fix, place=f"service {config.name}"
-            )
+        self._finalise = weakref.finalize(self, _end, self._process, self._said)
 
-    def ask(self, items: list[dict[str, str]], batch: int) -> list[Any] | Failure:
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question. Raises `_Died`."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"batch": batch, "items": items}) + "\n")
+            self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._died() from None
-        reply = self._receive()
-        if "error" in reply:
-            return Failure("no-estimate", redact(str(reply["error"]))[:300])
-        scores = reply.get("scores")
-        if not isinstance(scores, list) or len(scores) != len(items):
-            return Failure("no-estimate", f"the worker gave no {len(items)} values")
-        return scores
+        return self.receive()
 
-    def close(self) -> None:
-        self._finalise()
-
-    def _receive(self) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
+        """The next line. Raises `_Died`."""
         assert self._process.stdout is not None
         # A worker that hangs is ended, which ends the line that is waited for.
         timer = threading.Timer(_SECONDS, self._process.kill)
@@ -126,18 +150,26 @@ class _Worker:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _died(self) -> UserError:
+    def close(self) -> None:
+        """End the process. Calling it again does nothing."""
+        self._finalise()
+
+    def _died(self) -> _Died:
         code = self._process.wait()
-        fix = "if memory ran out, set a smaller `batch`; else try `polysee doctor --install comet` again"
-        return UserError(f"COMET's process ended ({code})", fix, place=f"service {self._config.name}")
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _TAIL))
+        lines = self._said.read().decode("utf-8", errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return _Died(": ".join(filter(None, (str(code), redact(last)[:300]))))
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], said: IO[bytes]) -> None:
     process.kill()
     process.wait()
-    for stream in (process.stdin, process.stdout):
+    for stream in (process.stdin, process.stdout, said):
         if stream is not None:
-            stream.close()
+            # A question that the process did not take is written when its pipe is closed, and cannot be.
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 def _item(translation: Translation) -> dict[str, str]:
@@ -146,6 +178,8 @@ def _item(translation: Translation) -> dict[str, str]:
 
 
 def _value(value: Any) -> float | Failure:
+    if isinstance(value, dict):
+        return Failure("no-estimate", redact(str(value["error"]))[:300])
     if not isinstance(value, int | float) or not math.isfinite(value):
         return Failure("no-estimate", f"the model gave {value!r}")
     # A regression may leave the range by a little.

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polysee.services.base import Failure, Segment
 from polysee.services.translators.guarded import Guard, translate_texts
+from polysee.text.protect import protect
 
 
 class Echo:
@@ -123,3 +126,139 @@ WORDS = (
 def test_a_true_copy_is_the_text(words: list[str], between: str) -> None:
     text = between.join(words)
     assert _one(text, lambda one: one, source="hi", target="ne") == text
+
+
+MARK = re.compile(r"\[\[\d+\]\]|<x\d+/>|ZXQ\d+")
+Vandal = Callable[[list[str], random.Random], list[str]]
+"""Changes a written text in tokens, of which every other one is a placeholder."""
+
+
+def _each(change: Callable[[str], str]) -> Vandal:
+    return lambda tokens, rng: [change(one) if n % 2 else one for n, one in enumerate(tokens)]
+
+
+def _once(change: Callable[[str], str]) -> Vandal:
+    """Changes one of the placeholders."""
+
+    def vandal(tokens: list[str], rng: random.Random) -> list[str]:
+        places = range(1, len(tokens), 2)
+        at = rng.choice(places) if places else -1
+        return [change(one) if n == at else one for n, one in enumerate(tokens)]
+
+    return vandal
+
+
+def _shuffled(tokens: list[str], rng: random.Random) -> list[str]:
+    marks = tokens[1::2]
+    rng.shuffle(marks)
+    return [marks[n // 2] if n % 2 else one for n, one in enumerate(tokens)]
+
+
+def _swapped_for_another(tokens: list[str], rng: random.Random) -> list[str]:
+    """One placeholder is dropped and another stands there twice."""
+    marks = tokens[1::2]
+    return [rng.choice(marks) if n % 2 and rng.random() < 0.5 else one for n, one in enumerate(tokens)]
+
+
+DIGITS = {name: str.maketrans("0123456789", digits) for name, digits in {
+    "ar": "٠١٢٣٤٥٦٧٨٩", "hi": "०१२३४५६७८९", "th": "๐๑๒๓๔๕๖๗๘๙", "zh": "０１２３４５６７８９",
+}.items()}  # fmt: skip
+VANDALS: dict[str, Vandal] = {
+    "drops one": _once(lambda mark: ""),
+    "doubles one": _once(lambda mark: mark * 2),
+    "takes one for another": _swapped_for_another,
+    "invents one": _once(lambda mark: mark + re.sub(r"\d+", "97", mark)),
+    "reorders": _shuffled,
+    "capitals": _each(str.upper),
+    "small letters": _each(str.lower),
+    "spaces inside": _each(lambda mark: " ".join(mark)),
+    "no-break spaces inside": _each(lambda mark: "\u00a0".join(mark)),
+    "right-to-left marks": _each(lambda mark: "\u200f".join(["\u2067", *mark, "\u2069"])),
+    "full-width": _each(lambda mark: "".join(chr(ord(c) + 0xFEE0) for c in mark)),
+    "full-width, once": _once(lambda mark: "".join(chr(ord(c) + 0xFEE0) for c in mark)),
+    "lenticular": _each(lambda mark: mark.replace("[[", "【").replace("]]", "】")),
+    "mirrored": _each(lambda mark: mark.translate(str.maketrans("[]<>", "][><"))),
+    "half of the brackets": _once(lambda mark: mark[1:] if mark[0] in "[<" else mark),
+    "the other half": _once(lambda mark: mark[:-1] if mark[0] in "[<" else mark),
+    "a bracket too many": _once(lambda mark: f"[{mark}]" if mark[0] == "[" else mark),
+    "an open bracket": _once(lambda mark: f"{mark} [["),
+    "a tag around words": _each(
+        lambda mark: (
+            f"{mark.replace('/', '')}dog{mark.replace('<x', '</x').replace('/>', '>')}" if mark[0] == "<" else mark
+        )
+    ),
+    "a tag that closes at once": _each(
+        lambda mark: mark.replace("/>", ">") + mark.replace("<x", "</x").replace("/>", ">") if mark[0] == "<" else mark
+    ),
+    "escaped": _each(lambda mark: mark.replace("<", "&lt;").replace(">", "&gt;")),
+    "escaped twice": _each(lambda mark: mark.replace("<", "&amp;lt;").replace(">", "&amp;gt;")),
+    "backslashes": _each(lambda mark: re.sub(r"([\[\]<>])", r"\\\1", mark)),
+    "numbers in words": _each(lambda mark: re.sub(r"\d+", "two", mark)),
+    "superscript": _each(lambda mark: re.sub(r"\d", "²", mark)),
+    "a leading zero": _each(lambda mark: re.sub(r"(\d+)", r"0\1", mark)),
+    "a digit too many": _once(lambda mark: re.sub(r"(\d+)", r"\g<1>1", mark)),
+    "transliterated": _each(lambda mark: mark.replace("x", "х").replace("ZXQ", "ЗКК")),
+    "bold": _each(lambda mark: f"**{mark}**"),
+    **{f"digits of {name}": _each(lambda mark, table=table: mark.translate(table)) for name, table in DIGITS.items()},
+}
+LANGUAGES = {
+    "ar": ("كلب في الحديقة", "قطة؟"), "he": ("כלב בגינה", "חתול."), "zh": ("一只狗在花园里，", "猫。"),
+    "ja": ("庭に犬がいる。", "「猫」"), "th": ("หมาอยู่ในสวน", "แมว"), "hi": ("बगीचे में कुत्ता है।", "बिल्ली"),
+    "am": ("ውሻ በአትክልት ስፍራ።", "ድመት፣"),
+}  # fmt: skip
+KEPT = (
+    "<image>", "[10, 20, 30, 40]", "［１，２，３，４］", "12", "-3.5", "٣٫٥", "५०", "５．５％", "๑๒", "፲፪", "$x^2_1$",
+    r"\(a_1\)", r"\frac{1}{2}", "(A)", "B)", "أ.", "ア．", "`x[[1]]`", "H2O", "<|pad|>",
+)  # fmt: skip
+
+
+class Thorough(Echo):
+    """Has every language."""
+
+    def supports(self, source: str, target: str) -> bool:
+        return True
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(sorted(LANGUAGES)),
+    st.lists(st.tuples(st.integers(0, 1), st.sampled_from(KEPT)), min_size=1, max_size=14),
+    st.sampled_from(sorted(VANDALS)),
+    st.integers(0, 10),
+)
+def test_what_a_vandal_returns_is_whole_or_refused(
+    tag: str, parts: list[tuple[int, str]], name: str, seed: int
+) -> None:
+    """Every piece as often as before and nothing of a placeholder beside them, or a failure that says so."""
+    rng = random.Random(seed)
+    text = " ".join(f"{LANGUAGES[tag][word]} {piece}" for word, piece in parts)
+
+    def spoil(written: str) -> str:
+        marks = MARK.findall(written)
+        tokens = [part for pair in zip(MARK.split(written), [*marks, ""], strict=True) for part in pair][:-1]
+        return "".join(VANDALS[name](tokens, rng))
+
+    (found,) = translate_texts(Thorough(spoil), [Segment(text, tag, "en" if tag != "en" else "ar")])
+    if isinstance(found, Failure):
+        assert found.reason == "placeholder-lost"
+        return
+    for piece in {piece.text for piece in protect(text).pieces}:
+        assert found.count(piece) == text.count(piece), (piece, found)
+    for broken in ("[[", "]]", "［［", "【", "zxq", "ｚｘｑ", "<x", "</x", "x1", "&lt;", "&amp;"):
+        assert found.lower().count(broken) <= text.lower().count(broken), (broken, found)
+
+
+@pytest.mark.parametrize("name", ["capitals", "small letters", "spaces inside", "a leading zero", "lenticular"])
+def test_a_harmless_translator_is_understood_at_once(name: str) -> None:
+    text = "كلب [1, 2, 3, 4] و 12 قطة"
+    echo = Thorough(lambda written: MARK.sub(lambda mark: VANDALS[name](["", mark[0]], random.Random(0))[1], written))
+    assert translate_texts(echo, [Segment(text, "ar", "am")]) == [text]
+    assert echo.calls == 1
+
+
+@pytest.mark.parametrize("reply", ["���", "]]]] {{{{", "…", "。", "?!", "[[1]]"])
+def test_punctuation_is_no_translation(reply: str) -> None:
+    failure = _one("see 5 dogs", lambda text: reply + ("" if "[[1]]" in reply else "[[1]]"))
+    assert isinstance(failure, Failure)
+    assert failure.reason in ("empty-translation", "placeholder-lost")
+    assert _one("two", lambda text: "2") == "2"

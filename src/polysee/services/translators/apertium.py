@@ -39,8 +39,7 @@ class ApertiumTranslator(Configured[ApertiumConfig]):
 
     def probe(self) -> None:
         """Raises `UserError` where Apertium is not installed, or has no pair."""
-        if not self._modes:
-            raise UserError("Apertium has no pair of languages", f"apt-get install {PACKAGES}")
+        installed()
 
     def translate(self, segments: Sequence[Segment]) -> list[str | Failure]:
         """One translation a segment; inner white space becomes single spaces.
@@ -80,16 +79,28 @@ class ApertiumTranslator(Configured[ApertiumConfig]):
 
     @cached_property
     def _modes(self) -> dict[tuple[str, str], str]:
-        """Source and target -> the mode of that name; the plainest where several lead from one to the other."""
-        found: dict[tuple[str, str], str] = {}
-        for mode in sorted(_call(["apertium", "-l"], "").split(), key=lambda name: (len(name), name)):
-            sides = mode.split("-")
-            if len(sides) != 2:
-                continue  # variants for the developers of a pair, such as en-eo-bytecode
-            source, target = map(from_apertium, sides)
-            if source is not None and target is not None:
-                found.setdefault((source, target), mode)
-        return found
+        return _modes()
+
+
+def installed() -> frozenset[tuple[str, str]]:
+    """The pairs, source and target. Raises `UserError` where Apertium is not installed, or has none."""
+    pairs = frozenset(_modes())
+    if not pairs:
+        raise UserError("Apertium has no pair of languages", f"apt-get install {PACKAGES}")
+    return pairs
+
+
+def _modes() -> dict[tuple[str, str], str]:
+    """Source and target -> the mode of that name; the plainest where several lead from one to the other."""
+    found: dict[tuple[str, str], str] = {}
+    for mode in sorted(_call(["apertium", "-l"], "").split(), key=lambda name: (len(name), name)):
+        sides = mode.split("-")
+        if len(sides) != 2:
+            continue  # variants for the developers of a pair, such as en-eo-bytecode
+        source, target = map(from_apertium, sides)
+        if source is not None and target is not None:
+            found.setdefault((source, target), mode)
+    return found
 
 
 def _call(command: list[str], text: str) -> str:

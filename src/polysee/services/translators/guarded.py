@@ -14,7 +14,8 @@ from polysee.schema.errors import BadRecord
 from polysee.schema.sample import IMAGE_MARK
 from polysee.services.base import Failure, Segment, Translator
 from polysee.text.normalise import nfc
-from polysee.text.protect import FORMS, KINDS, LOST, Form, Kind, Piece, Protected, protect, restore
+from polysee.text.protect import FORMS, KINDS, LOST, Form, Kind, Piece, Protected, protect, restore, unplaced
+from polysee.text.segment import is_legible
 from polysee.text.sentences import Sentences, join, split
 
 LONGEST = 400
@@ -141,7 +142,9 @@ def _restored(answer: str | Failure, sentence: Protected, form: Form) -> str | F
         return Failure(bad.reason, bad.detail)
     if text.count(IMAGE_MARK) != sum(piece.text.count(IMAGE_MARK) for piece in sentence.pieces):
         return Failure(LOST, f"the translation has {IMAGE_MARK} in another number")
-    return text or Failure("empty-translation", f"nothing came back for {sentence.original()!r}")
+    if not is_legible(unplaced(answer, form), share=0):
+        return Failure("empty-translation", f"{answer[:80]!r} came back for {sentence.original()!r}")
+    return text
 
 
 def _put_together(plan: _Plan, answers: Mapping[_Question, str | Failure]) -> str | Failure:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from polysee.schema.errors import MissingExtra, UserError
 from polysee.services.base import Failure, Segment
@@ -150,26 +150,32 @@ class _Transformers:
         self._beam = config.beam
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        device, pad = self._model.device, self._tokenizer.pad_token_id
+        """The likeliest answer to each question by beam search, of at most `LONGEST` tokens, without special ones.
+
+        Those that begin with the same token of a language are computed together, padded to the longest of them.
+        """
         found: dict[int, Answer] = {}
         for first in sorted({question.first for question in questions}):
             mine = [index for index, question in enumerate(questions) if question.first == first]
-            width = max(len(questions[index].tokens) for index in mine)
-            rows = [[*questions[index].tokens, *[pad] * (width - len(questions[index].tokens))] for index in mine]
-            tokens = self._torch.tensor(rows, device=device)
-            forced = {"forced_bos_token_id": self._tokenizer.convert_tokens_to_ids(first)} if first else {}
-            with self._torch.inference_mode():
-                out = self._model.generate(
-                    input_ids=tokens,
-                    attention_mask=(tokens != pad).long(),
-                    num_beams=self._beam,
-                    do_sample=False,
-                    max_new_tokens=LONGEST,
-                    **forced,
-                )
-            for index, row in zip(mine, out.tolist(), strict=True):
-                found[index] = self._read(row)
+            rows = self._generate([list(questions[index].tokens) for index in mine], first)
+            found |= {index: self._read(row) for index, row in zip(mine, rows, strict=True)}
         return [found[index] for index in range(len(questions))]
+
+    def _generate(self, asked: list[list[int]], first: str) -> list[list[int]]:
+        pad, width = self._tokenizer.pad_token_id, max(map(len, asked))
+        rows = [[*tokens, *[pad] * (width - len(tokens))] for tokens in asked]
+        tokens = self._torch.tensor(rows, device=self._model.device)
+        forced = {"forced_bos_token_id": self._tokenizer.convert_tokens_to_ids(first)} if first else {}
+        with self._torch.inference_mode():
+            out = self._model.generate(
+                input_ids=tokens,
+                attention_mask=(tokens != pad).long(),
+                num_beams=self._beam,
+                do_sample=False,
+                max_new_tokens=LONGEST,
+                **forced,
+            )
+        return cast("list[list[int]]", out.tolist())
 
     def _read(self, row: list[int]) -> Answer:
         end = self._tokenizer.eos_token_id
@@ -191,6 +197,10 @@ class _CTranslate2:
         self._config = config
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """The likeliest answer to each question by beam search, of at most `LONGEST` tokens, without special ones.
+
+        CTranslate2 divides the questions into batches of ``batch_tokens`` tokens itself.
+        """
         sources = [self._tokenizer.convert_ids_to_tokens(list(question.tokens)) for question in questions]
         prefixes = [[question.first] if question.first else None for question in questions]
         results = self._translator.translate_batch(
