@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polysee.schema.errors import UserError
-from polysee.text.languages import canonical, default_numbering, digits_of, direction, is_known, language
+from polysee.text.languages import canonical, default_numbering, digits_of, direction, is_known, language, named
 
 DEMO = [
     "en",
@@ -97,6 +97,22 @@ def test_an_unknown_tag_says_what_was_meant() -> None:
     assert "'pt-BR'" in caught.value.fix
     with pytest.raises(UserError):
         direction("klingon")
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"),
+    [("spanish", "es"), ("arabic", "ar"), ("العربية", "ar"), ("Español", "es"), ("中文", "zh"), ("አማርኛ", "am"),
+     ("ไทย", "th"), ("हिन्दी", "hi"), ("Brazilian Portuguese", "pt-BR"), ("日本語", "ja"), ("spansh", "es")],
+)  # fmt: skip
+def test_a_language_by_its_name_is_understood(said: str, tag: str) -> None:
+    assert said == "spansh" or named(said) == tag
+    with pytest.raises(UserError) as caught:
+        language(said)
+    assert f"did you mean {tag!r}" in caught.value.fix
+
+
+def test_a_tag_is_no_name() -> None:
+    assert [named(one) for one in ("zz", "", "klingonese", "pt-BR")] == [None] * 4
 
 
 def test_numbering_systems() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polysee.text.segment import count_graphemes, count_words, graphemes, script_share, words
+from polysee.text.segment import count_graphemes, count_words, graphemes, is_legible, script_share, words
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,37 @@ def test_words_are_parts_of_the_text_in_order(text: str) -> None:
     at = 0
     for word in words(text):
         at = text.index(word, at) + len(word)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2",
+        "٣٫٥",
+        "猫。",
+        "แมว",
+        "የድመት ሥዕል።",
+        "[1, 2, 3, 4]",
+        "$x^2$",
+        r"\frac{a}{b}",
+        "«قطة»؟",
+        "कि",
+        "\ufffc, \ufffc और \ufffc",
+    ],
+)
+def test_legible(text: str) -> None:
+    assert is_legible(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "…", "。", "]]]] {{{{", "��", "�� a ����", "\u200f", "\ufffc", "]]] <<< ((( 9 )))"]
+)
+def test_illegible(text: str) -> None:
+    assert not is_legible(text)
+
+
+def test_legible_by_share() -> None:
+    assert is_legible("**** 猫", share=0)
+    assert not is_legible("**** 猫")
+    assert not is_legible("****", share=0)
+    assert not is_legible("un perro �", share=0)

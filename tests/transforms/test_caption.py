@@ -62,12 +62,14 @@ def test_the_registry_knows_it() -> None:
 
 
 def test_a_caption_a_language_beside_the_sample() -> None:
-    before = _sample()
+    before = _sample(references=("أحمر", "قرمزي"))
     chat = ScriptedChat(_speak)
     kept, german, japanese = _apply(chat, before, languages=("de", "ja"))
     assert kept.sample == before
+    assert kept.sample.references == ("أحمر", "قرمزي")
     assert isinstance(german, Made)
     assert german.sample.turns == (Turn("", BY_LANGUAGE["German"]),)
+    assert german.sample.references == ()
     assert german.sample.instruction in caption_prompts("de")
     assert (german.sample.task, german.sample.language) == ("captioning", "de")
     assert {"caption:model", "provenance:synthetic"} <= set(german.sample.tags)

@@ -66,11 +66,12 @@ def test_the_registry_knows_it() -> None:
 
 
 def test_a_good_sentence_takes_the_answers_place() -> None:
-    before = _sample(tags=("concept:city",))
+    before = _sample(tags=("concept:city",), references=("القاهرة", "مصر"))
     chat = ScriptedChat(lambda _: f" «{GOOD}» ")
     after = _made(chat, before)
     assert after.turns == (Turn(before.turns[0].input, GOOD),)
     assert after.tags == ("concept:city", "paraphrase:model")
+    assert after.right_answers == (GOOD, "القاهرة", "مصر")
     origin = after.origin
     assert (origin.parent, origin.step, origin.service, origin.model) == (
         before.id,

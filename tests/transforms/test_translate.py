@@ -97,6 +97,17 @@ def test_the_answer_stays_among_the_options() -> None:
     assert (letters.options, letters.turns[0].output) == (("A", "B"), "B")
 
 
+def test_references_are_translated_each_as_often_as_it_was_given() -> None:
+    turns = (Turn("<image>\nWhich?", "a dog"),)
+    sample = _sample(turns=turns, options=("a dog", "a cat"), references=("a dog", "a hound", "a dog", "7"))
+    spanish = _made([sample], targets=("es",))[1]
+    assert spanish.options == ("es:a dog", "es:a cat")
+    assert spanish.references == ("es:a dog", "es:a hound", "es:a dog", "7")
+    assert spanish.right_answers == ("es:a dog", "es:a hound", "es:a dog", "7")
+    (_, failed) = _apply([_sample(references=("a dog", "broken"))], targets=("es",))
+    assert isinstance(failed, Failed)
+
+
 def test_options_that_become_one_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Marked, "translate", lambda self, segments: ["perro"] * len(segments))
     sample = _sample(turns=(Turn("", "a dog"),), options=("a hound", "a dog"))

@@ -40,6 +40,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("origins", pa.list_(ORIGIN), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("references", pa.list_(pa.string()), nullable=False),
     ]
 )
 SAMPLE_COLUMNS: tuple[str, ...] = tuple(SAMPLE_SCHEMA.names)
@@ -68,8 +69,11 @@ def to_table(samples: Iterable[Sample]) -> pa.Table:
 
 
 def from_table(table: pa.Table | pa.RecordBatch) -> Iterator[Sample]:
-    """The samples of a table that has at least the columns of `SAMPLE_SCHEMA`; further columns are ignored."""
-    for row in table.select(list(SAMPLE_COLUMNS)).to_pylist():
+    """The samples of a table that has at least the columns of `SAMPLE_SCHEMA`; further columns are ignored.
+
+    Runs from before samples had references lack that column; theirs are empty.
+    """
+    for row in table.select([name for name in SAMPLE_COLUMNS if name in table.schema.names]).to_pylist():
         yield _sample(row)
 
 
@@ -85,6 +89,7 @@ def _sample(row: dict[str, Any]) -> Sample:
         origins=tuple(Origin(**o) for o in row["origins"]),
         split=row["split"],
         tags=tuple(row["tags"]),
+        references=tuple(row.get("references", ())),
     )
 
 

@@ -52,9 +52,10 @@ class Document:
         return Place(self.file, 1, 1)
 
     def problem(self, keys: Keys, cause: str, fix: str, *, of_key: bool = False) -> Problem:
-        """A `Problem` whose cause starts with the dotted name of ``keys``."""
-        label = self.label(keys)
-        return Problem(self.place(keys, of_key=of_key), keys, f"{label}: {cause}" if label else cause, fix)
+        """A `Problem` whose cause starts with the dotted name of ``keys``, unless its place is that very name."""
+        label, place = self.label(keys), self.place(keys, of_key=of_key)
+        named = not label or str(place) == f"--set {label}"
+        return Problem(place, keys, cause if named else f"{label}: {cause}", fix)
 
     def label(self, keys: Keys) -> str:
         """``stages.align.steps``: what ``--set`` takes; a list entry goes by its name where it has one."""
@@ -142,14 +143,12 @@ class _Builder:
         self._count = 0
 
     def build(self, node: Node, keys: Keys) -> Any:
-        self._count += 1
+        """The plain value of the node that stands under ``keys``; its place is noted, and what is wrong in it.
+
+        Raises `FileError` for more than `MAX_VALUES` values, more than `MAX_DEPTH` levels, and an alias of itself.
+        """
         place = self._place(node)
-        if id(node) in self._open or self._count > MAX_VALUES:
-            cause = "an alias refers to itself" if id(node) in self._open else f"more than {MAX_VALUES:,} values"
-            raise FileError([Problem(place, keys, cause, "write the values out instead of using aliases")])
-        if len(keys) > MAX_DEPTH:
-            cause = f"more than {MAX_DEPTH} levels inside each other"
-            raise FileError([Problem(place, (), cause, "close the brackets, or flatten it")])
+        self._bounded(node, keys, place)
         # The mark of an empty value is that of the next token, often on a later line: its key stands better for it.
         if not (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
             self.values[keys] = place
@@ -165,6 +164,15 @@ class _Builder:
             return self._scalar(node, keys, place)
         finally:
             self._open.discard(id(node))
+
+    def _bounded(self, node: Node, keys: Keys, place: Place) -> None:
+        self._count += 1
+        if id(node) in self._open or self._count > MAX_VALUES:
+            cause = "an alias refers to itself" if id(node) in self._open else f"more than {MAX_VALUES:,} values"
+            raise FileError([Problem(place, keys, cause, "write the values out instead of using aliases")])
+        if len(keys) > MAX_DEPTH:
+            cause = f"more than {MAX_DEPTH} levels inside each other"
+            raise FileError([Problem(place, (), cause, "close the brackets, or flatten it")])
 
     def _mapping(self, node: MappingNode, keys: Keys) -> dict[str, Any]:
         built: dict[str, Any] = {}

@@ -23,8 +23,12 @@ def translate(error: ValidationError, schema: Schema, document: Document, base: 
     """One problem for each place that ``error`` speaks of. ``base``: where the validated part stands in the file;
     ``schema``: the JSON schema of that part's model."""
     problems: dict[Keys, Problem] = {}
-    for detail in error.errors(include_url=False):
-        keys = _existing(document.value, base, detail)
+    details = error.errors(include_url=False)
+    places = [_existing(document.value, base, detail) for detail in details]
+    for detail, keys in zip(details, places, strict=True):
+        if detail["type"].endswith("_type") and any(other[: len(keys)] == keys != other for other in places):
+            # A branch of a union that wants something else: the branch for such a value found faults within it.
+            continue
         if detail["type"] == "too_short" and len(_at(document.value, keys)) >= detail["ctx"]["min_length"]:
             # Long enough, but for entries that are wrong and have errors of their own.
             continue
@@ -134,6 +138,9 @@ def _problem(detail: ErrorDetails, keys: Keys, schema: Schema, document: Documen
     node = lookup(schema, local, tree)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _kind(detail, keys, resolve(schema, node), document)
+    if detail["loc"][-1:] == ("[key]",) and kind == "value_error":
+        cause, _, fix = _own_words(detail).partition("; ")  # as the validators of keys part them
+        return document.problem(keys, cause, fix or "change the key", of_key=True)
     if kind == "extra_forbidden" or detail["loc"][-1:] == ("[key]",):
         fix = nearest(str(keys[-1]), known_keys(schema, local[:-1], tree), "known keys")
         return document.problem(keys, "unknown key", fix, of_key=True)
@@ -166,11 +173,15 @@ def _kind(detail: ErrorDetails, keys: Keys, node: Schema, document: Document) ->
 
 def _own_check(detail: ErrorDetails, keys: Keys, value: Any, document: Document) -> Problem:
     """A model's own validator: its message often starts with the key that it is about."""
-    cause = _lower(re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"])).rstrip(".")
+    cause = _own_words(detail)
     first = cause.split(" ", 1)[0]
     if isinstance(value, dict) and first in value:
         return document.problem((*keys, first), cause, f"change `{first}`, or what it is held against")
     return document.problem(keys, cause, "change the value" if not isinstance(value, dict) else "change these values")
+
+
+def _own_words(detail: ErrorDetails) -> str:
+    return _lower(re.sub(r"^(Value error|Assertion failed), ", "", detail["msg"])).rstrip(".")
 
 
 def _fix(value: Any, what: str, node: Schema, schema: Schema) -> str:

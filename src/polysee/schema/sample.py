@@ -66,7 +66,11 @@ class Sample:
     ``task``: a name such as ``naming``. ``language``: BCP-47 (``ar``, ``pt-BR``, ``zh-Hant``). ``options``: the
     candidate answers of a multiple-choice sample; the first turn's output is then one of them. ``split``:
     ``train`` or the name of a held-out part. ``tags``: sorted ``key:value`` strings (concepts, abilities, domains).
-    ``id`` is `sample_id` of the content; equal samples from two sources are one sample with two origins.
+    ``references``: all right answers to the first turn where people gave several (COCO's five captions, VQA's ten
+    answers), each as often as it was given, the first turn's output mostly among them; empty where it is all there is.
+    They are what an answer is measured against, and nothing that a model sees: like tags they are no part of the id.
+    ``id`` is `sample_id` of the content; equal samples from two sources are one sample with two origins, and the tags
+    and references of the first.
     """
 
     id: str
@@ -79,10 +83,19 @@ class Sample:
     origins: tuple[Origin, ...] = ()
     split: str = "train"
     tags: tuple[str, ...] = field(default=())
+    references: tuple[str, ...] = ()
 
     @property
     def origin(self) -> Origin:
         return self.origins[0]
+
+    @property
+    def right_answers(self) -> tuple[str, ...]:
+        """The first turn's output, then the references, of which one that equals it is left out."""
+        own, others = self.turns[0].output, list(self.references)
+        if own in others:
+            others.remove(own)
+        return (own, *others)
 
 
 def sample_id(
@@ -117,6 +130,7 @@ def make_sample(
     options: tuple[str, ...] = (),
     split: str = "train",
     tags: tuple[str, ...] = (),
+    references: tuple[str, ...] = (),
 ) -> Sample:
     """Build a sample with NFC text and its id. Raises `ValueError` if it has no turn, or its answer is no option."""
     if not turns:
@@ -137,6 +151,7 @@ def make_sample(
         origins=(origin,),
         split=split,
         tags=tuple(sorted(tags)),
+        references=tuple(_nfc(one) for one in references),
     )
 
 

@@ -45,6 +45,7 @@ class SourceRecord:
     """Overrides the source's licence for this record."""
     origins: tuple[Origin, ...] = ()
     """Where the record itself says that it came from; they follow the origin that names this source."""
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

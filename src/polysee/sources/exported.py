@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from polysee.schema.errors import BadRecord
+from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import Origin, Turn
-from polysee.sources.base import MediaBlob, Params, SourceRecord
-from polysee.sources.fields import language_tag, record_id
+from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
+from polysee.sources.fields import data_hash, files_below, language_tag, record_id
+
+Entry = TypeVar("Entry")
+"""What one sample is in a file, before it is parsed."""
 
 
 class ExportedParams(Params):
@@ -65,6 +70,7 @@ class ExportedSample(_Part):
     origins: list[_Origin] = []
     split: str = Field(min_length=1)
     tags: list[str] = []
+    references: list[str] = []
     media: list[ExportedMedium] = []
 
     def record(self, key: str, blobs: Sequence[bytes], place: str) -> SourceRecord:
@@ -79,9 +85,63 @@ class ExportedSample(_Part):
             options=tuple(self.options),
             split=self.split,
             tags=tuple(self.tags),
+            references=tuple(self.references),
             licence=self.origins[0].licence if self.origins else "",
             origins=tuple(Origin(**origin.model_dump()) for origin in self.origins),
         )
+
+
+class ExportedSource(ABC, Generic[Entry]):
+    """Files of an export, a shard each. ``ending``: of their names; ``kind``: what messages call one of them."""
+
+    Params: ClassVar[type[ExportedParams]] = ExportedParams
+    version: ClassVar[int] = 1
+    ending: ClassVar[str]
+    kind: ClassVar[str]
+
+    def __init__(self, params: ExportedParams, *, seed: int = 0) -> None:
+        self.licence = params.licence
+        path = Path(params.path).expanduser()
+        self._files = {path.name: path} if path.is_file() else files_below(path, (self.ending,))
+        if not self._files:
+            fix = f"set `path` to a {self.kind}, or to a folder of them"
+            raise UserError(f"there is no {self.kind}", fix, place=params.path)
+
+    def shards(self) -> Sequence[str]:
+        """The files' paths relative to the folder."""
+        return list(self._files)
+
+    def fingerprint_inputs(self) -> Sequence[str]:
+        """Hashes of the files, in the order of the shards."""
+        return [data_hash(path) for path in self._files.values()]
+
+    def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
+        """The samples of one file, in order; a bad one becomes a `Reject` with its file and its place in it.
+
+        Raises `UserError` for a file that cannot be read.
+        """
+        seen: set[str] = set()
+        for name, entry in self.entries(self._files[shard], shard):
+            place = key = f"{shard}:{name}"
+            language = "und"
+            try:
+                sample = self.sample(entry)
+                key, language = key_of(sample, seen), sample.language
+                yield sample.record(key, self.blobs(sample, entry), place)
+            except BadRecord as bad:
+                yield Reject(key, bad.reason, f"{place}: {bad.detail}", language)
+
+    @abstractmethod
+    def entries(self, path: Path, shard: str) -> Iterator[tuple[object, Entry]]:
+        """What stands in a file, each with its name or number there."""
+
+    @abstractmethod
+    def sample(self, entry: Entry) -> ExportedSample:
+        """The checked fields. Raises `BadRecord`."""
+
+    @abstractmethod
+    def blobs(self, sample: ExportedSample, entry: Entry) -> Sequence[bytes]:
+        """The bytes of the sample's media, in order. Raises `BadRecord`."""
 
 
 def parse(data: Mapping[str, Any]) -> ExportedSample:

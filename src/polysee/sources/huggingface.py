@@ -15,6 +15,7 @@ from pydantic import model_validator
 from polysee.schema.errors import BadRecord, MissingExtra, UserError
 from polysee.schema.sample import Turn
 from polysee.sources.base import MediaBlob, Params, Reject, SourceRecord
+from polysee.sources.catalogue import evaluation_only_hub
 from polysee.sources.fields import (
     LanguageTag,
     data_hash,
@@ -72,6 +73,8 @@ class HuggingFaceParams(Params):
             raise ValueError("give `language`, or `language_column` if each row names its own")
         if self.answer_is_index and self.options is None:
             raise ValueError("`answer_is_index` needs `options`")
+        if self.split == "train" and (held := evaluation_only_hub(self.path)) is not None:
+            raise ValueError(f"split may not be `train`: {self.path} has {held!r}, which is for evaluation only")
         return self
 
 

@@ -105,16 +105,20 @@ class JsonSource(ABC):
 
     def estimate(self) -> int:
         """Records, before anything runs. An upper bound: bad ones are rejected."""
-        return sum(1 for path in self._files.values() for _ in read_rows(path))
+        return sum(1 for shard in self._files for _ in self.rows(shard))
 
     def media_bytes(self) -> int:
         """Bytes of all media, before anything runs. An upper bound: they are inside the records, with their text."""
         return sum(path.stat().st_size for path in self._files.values())
 
+    def rows(self, shard: str) -> Iterator[Row]:
+        """The raw records of one file, in order."""
+        return read_rows(self._files[shard])
+
     def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
         """The records of one file, in order; a bad one becomes a `Reject` with its file and line."""
         seen: dict[str, int] = {}
-        for number, row in enumerate(read_rows(self._files[shard]), 1):
+        for number, row in enumerate(self.rows(shard), 1):
             key, language = row.place, "und"
             try:
                 if row.error is not None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from polysee.schema.errors import BadRecord
+from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import Turn
 from polysee.sources.base import MediaBlob, SourceRecord
 from polysee.sources.fields import full_field, image_bytes, optional_field, place_images
 from polysee.sources.json_source import JsonParams, JsonSource, as_list
+
+_TRANSLATED = re.compile(
+    r"(vqa-v2|okvqa|imagenet|winoground|vist|msrvtt|msrvtt-qa)_(train|validation|test)_[a-z]{2,3}\.jsonl"
+)
+"""How M3IT-80 calls its files."""
 
 
 class M3itParams(JsonParams):
@@ -28,6 +34,18 @@ class M3it(JsonSource):
     """
 
     Params: ClassVar[type[M3itParams]] = M3itParams
+
+    def __init__(self, params: M3itParams, *, seed: int = 0) -> None:
+        super().__init__(params, seed=seed)
+        if params.split != "train" and params.split_field is None:
+            return
+        for path in self._files.values():
+            if _TRANSLATED.fullmatch(path.name) or "m3it-80" in path.as_posix().casefold():
+                raise UserError(
+                    "this looks like M3IT-80, which is for evaluation only",
+                    "write `use: m3it-translated`, or set `split: evaluation` and no `split_field`",
+                    place=str(path),
+                )
 
     def _record(self, key: str, language: str, data: Mapping[str, Any]) -> SourceRecord:
         _check_meta(data.get("meta"))

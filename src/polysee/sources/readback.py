@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,10 +41,11 @@ def as_sample(record: SourceRecord) -> Sample | Unreadable:
             options=record.options,
             split=record.split,
             tags=record.tags,
+            references=record.references,
         )
     except ValueError:
         return Unreadable("invalid-sample")
     if not record.origins:
         return sample
     # The reading run's own origin comes first in a run; here nothing is read for a run.
-    return Sample(**{**{name: getattr(sample, name) for name in Sample.__slots__}, "origins": record.origins})
+    return replace(sample, origins=record.origins)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from polysee.media.decode import MAX_IMAGE_BYTES
-from polysee.schema.errors import BadRecord, UserError
-from polysee.sources.base import Reject, SourceRecord
-from polysee.sources.exported import ExportedParams, ExportedSample, key_of, parse
-from polysee.sources.fields import MAX_VIDEO_BYTES, data_hash, files_below
+from polysee.schema.errors import BadRecord
+from polysee.sources.exported import ExportedParams, ExportedSample, ExportedSource, parse
+from polysee.sources.fields import MAX_VIDEO_BYTES
 from polysee.sources.rows import unreadable
 from polysee.store.exports.filenames import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -40,59 +39,40 @@ class _Group:
     error: BadRecord | None = None
 
 
-class WebDataset:
-    """Tar shards of JSON and media. No member is ever extracted to a file; what is neither of the two is passed by."""
+class WebDataset(ExportedSource[_Group]):
+    """Tar shards of JSON and media. No member is ever extracted to a file; what is neither of the two is passed by.
+
+    The end of a damaged shard is a bad sample too.
+    """
 
     Params: ClassVar[type[WebDatasetParams]] = WebDatasetParams
-    version: ClassVar[int] = 1
+    ending: ClassVar[str] = ".tar"
+    kind: ClassVar[str] = "tar file"
 
-    def __init__(self, params: WebDatasetParams, *, seed: int = 0) -> None:
-        self.licence = params.licence
-        path = Path(params.path).expanduser()
-        self._files = {path.name: path} if path.is_file() else files_below(path, (".tar",))
-        if not self._files:
-            raise UserError("there is no tar file", "set `path` to a shard, or to a folder of them", place=params.path)
+    def entries(self, path: Path, shard: str) -> Iterator[tuple[str, _Group]]:
+        """Neighbouring members of one key."""
+        return ((group.key, group) for group in _groups(path))
 
-    def shards(self) -> Sequence[str]:
-        """The files' paths relative to the folder."""
-        return list(self._files)
+    def sample(self, entry: _Group) -> ExportedSample:
+        """The fields in the group's JSON."""
+        if entry.error is not None:
+            raise entry.error
+        if "json" not in entry.members:
+            raise BadRecord("missing-field", "the sample has no JSON")
+        try:
+            data = json.loads(entry.members["json"].decode())
+        except UnicodeDecodeError as error:
+            raise BadRecord("invalid-utf8", f"byte {error.start + 1} of the JSON") from None
+        except (ValueError, RecursionError) as error:
+            raise BadRecord("bad-json", str(error)) from None
+        return parse(data)
 
-    def fingerprint_inputs(self) -> Sequence[str]:
-        """Hashes of the files, in the order of the shards."""
-        return [data_hash(path) for path in self._files.values()]
-
-    def read(self, shard: str) -> Iterator[SourceRecord | Reject]:
-        """The samples of one shard, in order; a bad one becomes a `Reject`, and so does the end of a damaged shard."""
-        seen: set[str] = set()
-        for group in _groups(self._files[shard]):
-            key, language, place = f"{shard}:{group.key}", "und", f"{shard}:{group.key}"
-            try:
-                if group.error is not None:
-                    raise group.error
-                sample = _sample(group)
-                key, language = key_of(sample, seen), sample.language
-                yield sample.record(key, _blobs(sample, group), place)
-            except BadRecord as bad:
-                yield Reject(key, bad.reason, f"{place}: {bad.detail}", language)
-
-
-def _sample(group: _Group) -> ExportedSample:
-    if "json" not in group.members:
-        raise BadRecord("missing-field", "the sample has no JSON")
-    try:
-        data = json.loads(group.members["json"].decode())
-    except UnicodeDecodeError as error:
-        raise BadRecord("invalid-utf8", f"byte {error.start + 1} of the JSON") from None
-    except (ValueError, RecursionError) as error:
-        raise BadRecord("bad-json", str(error)) from None
-    return parse(data)
-
-
-def _blobs(sample: ExportedSample, group: _Group) -> list[bytes]:
-    missing = [medium.file for medium in sample.media if medium.file not in group.members]
-    if missing:
-        raise BadRecord("missing-image", f"the sample has no member {missing[0]!r}")
-    return [group.members[medium.file] for medium in sample.media]
+    def blobs(self, sample: ExportedSample, entry: _Group) -> list[bytes]:
+        """The members that the media name."""
+        missing = [medium.file for medium in sample.media if medium.file not in entry.members]
+        if missing:
+            raise BadRecord("missing-image", f"the sample has no member {missing[0]!r}")
+        return [entry.members[medium.file] for medium in sample.media]
 
 
 def _groups(path: Path) -> Iterator[_Group]:

@@ -14,10 +14,13 @@ from importlib.resources import files
 from typing import Literal
 
 from polysee.schema.errors import UserError
+from polysee.text.normalise import nfc
 
 Direction = Literal["ltr", "rtl"]
 
 UNKNOWN_SCRIPT = "Zzzz"
+
+_LONGEST_CODE = 3
 
 _TAG = re.compile(
     r"(?P<language>[A-Za-z]{2,3})"
@@ -163,6 +166,24 @@ def language(tag: str) -> Language:
     )
 
 
+def named(name: str) -> str | None:
+    """The tag of the language that is called so in English or in itself (``Arabic``, ``العربية``), or None.
+
+    Case does not matter. English names go before others, and tags of fewer parts before longer ones.
+    """
+    return _called().get(nfc(name).strip().casefold())
+
+
+@lru_cache(maxsize=1)
+def _called() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for names in (_table().names, _table().autonyms):
+        for tag in sorted(names, key=lambda one: (one.count("-"), one)):
+            if is_known(tag):
+                found.setdefault(nfc(names[tag]).casefold(), tag)
+    return found
+
+
 def direction(tag: str) -> Direction:
     """``rtl`` or ``ltr``. Raises `UserError` for a tag that is not known."""
     return language(tag).direction
@@ -219,7 +240,13 @@ def _advice(tag: str) -> str:
     meant = canonical(tag)
     if meant is not None:
         return f"did you mean {meant!r}?"
+    called = named(tag)
+    if called is not None:
+        return f"did you mean {called!r}?"
     near = difflib.get_close_matches(tag, _table().names, n=3)
+    if len(tag) > _LONGEST_CODE:  # rather a name that is misspelt than a code
+        spelt = difflib.get_close_matches(nfc(tag).casefold(), _called(), n=3, cutoff=0.8)
+        near = list(dict.fromkeys(_called()[one] for one in spelt)) or near
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     return "use a BCP-47 tag such as 'ar', 'pt-BR' or 'zh-Hant'"

@@ -2,8 +2,8 @@
 
 `protect` takes such pieces out, `write` puts a numbered placeholder in each one's stead, `restore` puts the pieces back
 into the translation. Translators rewrite digits (``[[٣]]``), brackets (``【【3】】``), tags (``< X3 / >``), case and
-spacing, and `restore` reads all of these; but each placeholder must be there exactly once, and none that was not given,
-or the translation is refused.
+spacing, and `restore` reads all of these; but each placeholder must be there exactly once, none that was not given, and
+no broken part of one, or the translation is refused.
 """
 
 from __future__ import annotations
@@ -40,15 +40,23 @@ _GAP = r"[\s\p{Cf}]{0,6}"  # bounded, as all that may repeat: a text of blanks m
 _INDEX = r"(?P<index>\p{Nd}{1,5}|[〇零一二三四五六七八九十]{1,4}|[\u1369-\u1371\u1372-\u137a]{1,2})"
 _OPEN, _CLOSE = r"[\[({［（｛【〔〖⟦⟨〈「『]", r"[\])}］）｝】〕〗⟧⟩〉」』]"
 _LESS, _MORE = r"(?:[<＜〈《‹«⟨]|&lt;)", r"(?:[>＞〉》›»⟩]|&gt;)"
-_TAG = rf"{_LESS}{_GAP}[xXхХ×]{_GAP}{_INDEX}{_GAP}[/／\\]?{_GAP}{_MORE}"
+_X = "[xXхХ×ｘＸ]"
+_TAG = rf"{_LESS}{_GAP}{_X}{_GAP}{_INDEX}{_GAP}[/／\\]?{_GAP}{_MORE}"
 _DOUBLE = rf"{_OPEN}{_GAP}{_OPEN}{_GAP}{_INDEX}{_GAP}{_CLOSE}{_GAP}{_CLOSE}"
 _ANY = rf"(?P<o>{_OPEN}){_GAP}(?:(?P=o){_GAP})?{_INDEX}{_GAP}(?P<c>{_CLOSE})(?:{_GAP}(?P=c))?"
+_TRIPLE = rf"\[\[\[{_GAP}{_INDEX}{_GAP}\]\]\]"
+_WORD = rf"(?i:[zｚ]{_GAP}[xｘ]{_GAP}[qｑ])"
 _READ: dict[Form, str] = {
-    "brackets": rf"{_DOUBLE}|{_ANY}",
-    "tag": rf"{_TAG}(?:{_LESS}{_GAP}[/／]{_GAP}[xXхХ×]{_GAP}\p{{Nd}}*{_GAP}{_MORE})?",
-    "word": rf"(?i:(?<![a-z])z{_GAP}x{_GAP}q)[\s\p{{Cf}}_-]*{_INDEX}",
+    "brackets": rf"{_TRIPLE}|{_DOUBLE}|{_ANY}",
+    "tag": rf"{_TAG}(?:{_LESS}{_GAP}[/／]{_GAP}{_X}{_GAP}\p{{Nd}}*{_GAP}{_MORE})?",
+    "word": rf"{_WORD}[\s\p{{Cf}}_-]*{_INDEX}",
 }
 _READERS = {form: regex.compile(pattern) for form, pattern in _READ.items()}
+# What is left of a placeholder that was broken, or taken for a tag that encloses words; and marks of templates.
+_BROKEN = regex.compile(
+    rf"\[{_GAP}\[|\]{_GAP}\]|［{_GAP}［|］{_GAP}］|【{_GAP}【|】{_GAP}】|{_WORD}|<\|[^|<>\n]{{1,60}}\|>"
+    rf"|{_LESS}{_GAP}[/／]?{_GAP}{_X}{_GAP}\p{{Nd}}*{_GAP}[/／]?{_GAP}{_MORE}"
+)
 
 _LETTERS = "A-HＡ-Ｈa-hА-ЖΑ-Θא-חأإابتثجحدهوกขคงจฉアイウエオ甲乙丙丁戊कखगघङকখগঘঙકખગઘகஙசஞఅఆఇఈ가나다라마ㄱㄴㄷㄹㅁሀለሐመሠረ"
 _ENDING = r"[.)．）:：、]"
@@ -164,7 +172,7 @@ def protect(text: str, kinds: Collection[Kind] = KINDS) -> Protected:
 def restore(translation: str, protected: Protected, form: Form = "brackets") -> str:
     """``translation`` of ``protected.write(form)`` with every piece back in its place.
 
-    Raises `BadRecord` (`LOST`) where a placeholder is missing, is there twice, or was never given.
+    Raises `BadRecord` (`LOST`) where a placeholder is missing, is there twice, was never given, or left a part behind.
     """
     seen: list[int] = []
 
@@ -180,7 +188,15 @@ def restore(translation: str, protected: Protected, form: Form = "brackets") -> 
         surplus = sorted({i for i in seen if i not in wanted or seen.count(i) > 1})
         told = [f"{piece!r} is missing" for piece in missing] + [f"placeholder {i} is one too many" for i in surplus]
         raise BadRecord(LOST, "; ".join(told))
+    broken = [match[0] for match in _BROKEN.finditer(unplaced(translation, form))]
+    if len(broken) > sum(1 for _ in _BROKEN.finditer(protected.template)):
+        raise BadRecord(LOST, f"{broken[-1]!r} is left over")
     return restored
+
+
+def unplaced(translation: str, form: Form = "brackets") -> str:
+    """A translation without its placeholders, U+FFFC in place of each."""
+    return _READERS[form].sub("\ufffc", translation)
 
 
 @lru_cache(maxsize=128)

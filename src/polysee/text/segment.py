@@ -17,6 +17,7 @@ _SPACED = f"[{_CHARACTER}]--[{_UNSPACED}]"
 _WORD = regex.compile(rf"(?V1)(?=[[{_UNSPACED}]&&[{_CHARACTER}]])\X|[{_SPACED}]+(?:['’ʼ׳״.,\u200c\u200d][{_SPACED}]+)*")
 _LETTER = regex.compile(r"\p{L}")
 _GRAPHEME = regex.compile(r"\X")
+_READABLE, _BLANK = regex.compile(rf"[{_CHARACTER}]"), regex.compile(r"[\s\p{C}\ufffc]")
 
 _COMPOUND = {
     "Hans": ("Hani", "Bopo"),
@@ -52,6 +53,15 @@ def words(text: str) -> list[str]:
 def count_words(text: str) -> int:
     """The number of `words`."""
     return len(_WORD.findall(text))
+
+
+def is_legible(text: str, share: float = 1 / 3) -> bool:
+    """Whether ``share`` of the visible characters are letters, their marks or digits, one at least, and none is U+FFFD.
+
+    Punctuation alone and broken bytes are not; words, numbers, boxes (``[1, 2]``) and formulae are.
+    """
+    shown, read = len(text) - len(_BLANK.findall(text)), len(_READABLE.findall(text))
+    return read > 0 and read >= share * shown and "\ufffd" not in text
 
 
 def script_share(text: str, script: str) -> float | None:

@@ -15,20 +15,29 @@ from ruamel.yaml import YAML
 from polysee.schema.config import Config
 from polysee.schema.errors import BadRecord
 from polysee.schema.sample import IMAGE_MARK, Sample, Turn
-from polysee.services.base import ChatMessage, ChatReply, ChatRequest, Failure
+from polysee.services.base import ChatMessage, ChatReply, ChatRequest
 from polysee.services.config import Role
 from polysee.services.open import Services
-from polysee.sources.base import Params
 from polysee.store.fingerprint import hash_file
-from polysee.text.languages import language
 from polysee.text.normalise import nfc, squeeze
+from polysee.text.segment import is_legible
+from polysee.transforms.asking import (
+    AskingParams,
+    Job,
+    ask_all,
+    batched,
+    chat_of,
+    pictures,
+    question_of,
+    request,
+    spoken,
+)
 from polysee.transforms.base import Failed, Made, ReadMedia
 from polysee.transforms.caption import caption_prompts
 from polysee.transforms.checks import holds, in_language, is_refusal
-from polysee.transforms.forecast import Counts, Forecast, SampleKind, add, has_tag
+from polysee.transforms.forecast import Counts, Forecast, SampleKind, add
 from polysee.transforms.lineage import parameters_hash
 from polysee.transforms.rewriting import SYNTHETIC, Maker, draw, identity, rewritten
-from polysee.transforms.seeing import batched, chat_of, pictures
 
 Family = Literal["direct", "free", "caption", "final", "marked"]
 FAMILIES: tuple[Family, ...] = ("direct", "free", "caption", "final", "marked")
@@ -64,11 +73,9 @@ class Parsed:
     seen: str = ""
 
 
-class AnswersParams(Params):
+class AnswersParams(AskingParams):
     """Parameters of the transform."""
 
-    service: str
-    """Name of a chat service whose model sees pictures."""
     families: tuple[Family, ...] = Field(default=FAMILIES, min_length=1)
     """Families of forms to draw from, each as often as the others."""
     make: Literal["turns", "text"] = "turns"
@@ -76,30 +83,39 @@ class AnswersParams(Params):
     for in the question."""
     reference: Literal["hold", "ignore"] = "hold"
     """Refuse an answer that does not hold the sample's own, or take any."""
-    tasks: tuple[str, ...] | None = None
-    """Only samples of these tasks; all where left out."""
-    tags: tuple[str, ...] | None = None
-    """Only samples with one of these tags (`dataset:chartqa`); all where left out."""
-    splits: tuple[str, ...] = ("train",)
-    """Only samples of these splits."""
-    tries: int = Field(default=2, ge=1, le=8)
-    """How often the model is asked before an answer is given up."""
     keep: bool = False
     """Keep the sample beside its new form."""
-    batch: int = Field(default=32, ge=1, le=4096)
-    """Samples asked about at once."""
 
 
-@dataclass(slots=True)
-class _Job:
-    sample: Sample
-    question: str
+@dataclass(slots=True, kw_only=True)
+class _Job(Job):
+    """An answer in one form. ``hold``: it must hold the sample's own."""
+
     form: Format
-    images: tuple[bytes, ...]
+    hold: bool
     raw: str = ""
-    parsed: Parsed | None = None
-    reason: str = ""
-    detail: str = ""
+    parsed: Parsed = Parsed("")
+
+    def request(self, attempt: int) -> ChatRequest:
+        role = _ROLE.format(language=spoken(self.sample.language), ask=self.form.ask)
+        messages = (ChatMessage("system", role), ChatMessage("user", question_of(self.sample), self.images))
+        return request(messages, attempt, 768)
+
+    def fault(self, reply: ChatReply) -> str | None:
+        self.raw = nfc(reply.text).strip()
+        self.detail = squeeze(self.raw)[:200]
+        parsed = None if reply.finish == "length" else parse(self.raw, self.form)
+        if parsed is None:
+            return "answer-unparsed"
+        if not is_legible(parsed.answer):
+            return "answer-illegible"
+        self.parsed, tag = parsed, self.sample.language
+        if is_refusal(self.raw, tag) or is_refusal(parsed.answer, tag):
+            return "answer-refusal"
+        if not in_language(f"{parsed.seen} {parsed.answer}", tag):
+            return "answer-other-language"
+        lost = self.hold and not holds(parsed.answer, self.sample.turns[0].output, tag)
+        return "answer-differs" if lost else None
 
 
 class Answers:
@@ -110,7 +126,7 @@ class Answers:
     """
 
     Params: ClassVar[type[AnswersParams]] = AnswersParams
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     service_kinds: ClassVar[dict[str, Role]] = {"service": "chat"}
     expansion: ClassVar[int] = 2
 
@@ -131,7 +147,7 @@ class Answers:
         made: dict[SampleKind, int] = {}
         asked = 0
         for kind, number in counts.items():
-            wanted = kind.may_be(params.tasks, params.splits, params.tags)
+            wanted = params.may_concern(kind)
             asked += number if wanted else 0
             add(made, kind, 2 * number if wanted and params.keep else number)
         return Forecast(made, asked, _TOKENS)
@@ -143,57 +159,29 @@ class Answers:
         maker = self._maker.by(chat)
         for batch in batched(samples, self._params.batch):
             jobs = [self._job(sample, read_media) for sample in batch]
-            for attempt in range(self._params.tries):
-                left = [
-                    job
-                    for job in jobs
-                    if isinstance(job, _Job) and job.parsed is None and not job.reason.startswith("service-")
-                ]
-                replies = chat.ask([_request(job, attempt) for job in left]) if left else []
-                for job, reply in zip(left, replies, strict=True):
-                    self._read(job, reply)
+            ask_all(chat, [job for job in jobs if isinstance(job, _Job)], self._params.tries)
             for made in jobs:
                 yield from self._finished(made, maker) if isinstance(made, _Job) else (made,)
 
     def _job(self, sample: Sample, read_media: ReadMedia) -> _Job | Made | Failed:
         params = self._params
-        wanted = sample.split in params.splits and (params.tasks is None or sample.task in params.tasks)
-        wanted = wanted and has_tag(sample, params.tags)
-        question = _question(sample)
-        if not wanted or not question or not sample.media or sample.options or len(sample.turns) != 1:
+        fits = question_of(sample) and sample.media and not sample.options and len(sample.turns) == 1
+        if not fits or not params.concern(sample):
             return Made(sample)
         family = params.families[draw(len(params.families), self._seed, "family", identity(sample))]
         forms = [form for form in formats() if form.family == family]
         form = forms[draw(len(forms), self._seed, "format", identity(sample))]
         try:
-            return _Job(sample, question, form, pictures(sample, read_media))
+            images = pictures(sample, read_media)
         except BadRecord as error:
             return Failed(sample, error.reason, error.detail)
-
-    def _read(self, job: _Job, reply: ChatReply | Failure) -> None:
-        if isinstance(reply, Failure):
-            job.reason, job.detail = f"service-{reply.reason}", reply.detail
-            return
-        job.raw = nfc(reply.text).strip()
-        job.detail = squeeze(job.raw)[:200]
-        parsed = None if reply.finish == "length" else parse(job.raw, job.form)
-        tag, own = job.sample.language, job.sample.turns[0].output
-        if parsed is None:
-            job.reason = "answer-unparsed"
-        elif is_refusal(job.raw, tag) or is_refusal(parsed.answer, tag):
-            job.reason = "answer-refusal"
-        elif not in_language(f"{parsed.seen} {parsed.answer}", tag):
-            job.reason = "answer-other-language"
-        elif self._params.reference == "hold" and not holds(parsed.answer, own, tag):
-            job.reason = "answer-differs"
-        else:
-            job.parsed = parsed
+        return _Job(sample=sample, images=images, form=form, hold=params.reference == "hold")
 
     def _finished(self, job: _Job, maker: Maker) -> Iterator[Made | Failed]:
         sample = job.sample
         if self._params.keep:
             yield Made(sample)
-        if job.parsed is None:
+        if not job.done:
             yield Failed(sample, job.reason, job.detail)
             return
         tags = (f"format:{job.form.name}", f"format_family:{job.form.family}", SYNTHETIC)
@@ -261,14 +249,3 @@ def _cut(part: str, form: Format) -> str:
     for end in form.end:
         text = text.removesuffix(end).strip()
     return text
-
-
-def _question(sample: Sample) -> str:
-    return squeeze(f"{sample.instruction}\n{sample.turns[0].input}".replace(IMAGE_MARK, " "))
-
-
-def _request(job: _Job, attempt: int) -> ChatRequest:
-    spoken = language(job.sample.language)
-    role = _ROLE.format(language=f"{spoken.name} ({spoken.autonym})", ask=job.form.ask)
-    messages = (ChatMessage("system", role), ChatMessage("user", job.question, job.images))
-    return ChatRequest(messages, temperature=0.0 if attempt == 0 else 0.7, max_tokens=768, draw=attempt)

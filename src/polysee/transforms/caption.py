@@ -10,20 +10,19 @@ from pydantic import Field
 
 from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import Sample, Turn
-from polysee.services.base import ChatMessage, ChatReply, ChatRequest, Failure
+from polysee.services.base import ChatMessage, ChatReply, ChatRequest
 from polysee.services.config import Role
 from polysee.services.open import Services
-from polysee.sources.base import Params
 from polysee.sources.fields import LanguageTag
-from polysee.text.languages import language
 from polysee.text.normalise import nfc, squeeze
+from polysee.text.segment import is_legible
+from polysee.transforms.asking import AskingParams, Job, ask_all, batched, chat_of, pictures, request, spoken
 from polysee.transforms.base import Failed, Made, ReadMedia
 from polysee.transforms.checks import in_language, is_refusal
-from polysee.transforms.forecast import Counts, Forecast, SampleKind, add, has_tag
+from polysee.transforms.forecast import Counts, Forecast, SampleKind, add
 from polysee.transforms.instruct import all_pools, load_pool
 from polysee.transforms.lineage import parameters_hash
 from polysee.transforms.rewriting import SYNTHETIC, Maker, draw, rewritten
-from polysee.transforms.seeing import batched, chat_of, pictures
 
 TASK = "captioning"
 _TOKENS = (1100, 100)
@@ -34,38 +33,43 @@ _ROLE = (
 )
 
 
-class CaptionParams(Params):
+class CaptionParams(AskingParams):
     """Parameters of the transform."""
 
-    service: str
-    """Name of a chat service whose model sees pictures."""
     languages: tuple[LanguageTag, ...] | None = None
     """A caption in each of these; in the sample's own language where left out."""
-    tasks: tuple[str, ...] | None = None
-    """Only samples of these tasks; all where left out."""
-    tags: tuple[str, ...] | None = None
-    """Only samples with one of these tags (`dataset:chartqa`); all where left out."""
-    splits: tuple[str, ...] = ("train",)
-    """Only samples of these splits."""
     words: int = Field(default=60, ge=5, le=1000)
     """The most words that the model is asked for."""
-    tries: int = Field(default=2, ge=1, le=8)
-    """How often the model is asked before a caption is given up."""
     keep: bool = True
     """Keep the sample beside its captions; else the captions stand in its place."""
-    batch: int = Field(default=32, ge=1, le=4096)
-    """Samples asked about at once."""
 
 
-@dataclass(slots=True)
-class _Job:
-    sample: Sample
+@dataclass(slots=True, kw_only=True)
+class _Job(Job):
+    """A caption in one language. ``words``: at most so many are asked for."""
+
     tag: str
     prompt: str
-    images: tuple[bytes, ...]
-    caption: str | None = None
-    reason: str = ""
-    detail: str = ""
+    words: int
+    caption: str = ""
+
+    def request(self, attempt: int) -> ChatRequest:
+        role = _ROLE.format(language=spoken(self.tag), words=self.words)
+        messages = (ChatMessage("system", role), ChatMessage("user", self.prompt, self.images))
+        return request(messages, attempt, max(256, 8 * self.words))
+
+    def fault(self, reply: ChatReply) -> str | None:
+        text = self.caption = squeeze(nfc(reply.text))
+        self.detail = text[:200]
+        if not text:
+            return "caption-empty"
+        if reply.finish == "length":
+            return "caption-cut-off"
+        if not is_legible(text):
+            return "caption-illegible"
+        if is_refusal(text, self.tag):
+            return "caption-refusal"
+        return None if in_language(text, self.tag) else "caption-other-language"
 
 
 class Caption:
@@ -76,7 +80,7 @@ class Caption:
     """
 
     Params: ClassVar[type[CaptionParams]] = CaptionParams
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     service_kinds: ClassVar[dict[str, Role]] = {"service": "chat"}
 
     def __init__(self, params: CaptionParams, *, seed: int = 0, services: Services | None = None) -> None:
@@ -99,7 +103,7 @@ class Caption:
         made: dict[SampleKind, int] = {}
         asked = 0
         for kind, number in counts.items():
-            wanted = kind.may_be(params.tasks, params.splits, params.tags)
+            wanted = params.may_concern(kind)
             if params.keep or not wanted:
                 add(made, kind, number)
             for tag in (params.languages or (kind.language,)) if wanted else ():
@@ -115,19 +119,13 @@ class Caption:
         for batch in batched(samples, self._params.batch):
             prepared = [(sample, self._jobs(sample, read_media)) for sample in batch]
             jobs = [job for _, made in prepared if not isinstance(made, Failed) for job in made]
-            for attempt in range(self._params.tries):
-                left = [job for job in jobs if job.caption is None and not job.reason.startswith("service-")]
-                replies = chat.ask([self._request(job, attempt) for job in left]) if left else []
-                for job, reply in zip(left, replies, strict=True):
-                    _read(job, reply)
+            ask_all(chat, jobs, self._params.tries)
             for sample, made in prepared:
                 yield from self._finished(sample, made, maker)
 
     def _jobs(self, sample: Sample, read_media: ReadMedia) -> list[_Job] | Failed:
         params = self._params
-        wanted = sample.split in params.splits and (params.tasks is None or sample.task in params.tasks)
-        wanted = wanted and has_tag(sample, params.tags)
-        if not wanted or not sample.media:
+        if not params.concern(sample) or not sample.media:
             return []
         try:
             images = pictures(sample, read_media)
@@ -139,15 +137,8 @@ class Caption:
             if not prompts:
                 return Failed(sample, "no-prompt", f"no pool `captioning` in {tag}")
             number = draw(len(prompts), self._seed, "caption", tag, *(ref.sha256 for ref in sample.media))
-            jobs.append(_Job(sample, tag, prompts[number], images))
+            jobs.append(_Job(sample=sample, images=images, tag=tag, prompt=prompts[number], words=params.words))
         return jobs
-
-    def _request(self, job: _Job, attempt: int) -> ChatRequest:
-        spoken = language(job.tag)
-        role = _ROLE.format(language=f"{spoken.name} ({spoken.autonym})", words=self._params.words)
-        messages = (ChatMessage("system", role), ChatMessage("user", job.prompt, job.images))
-        most = max(256, 8 * self._params.words)
-        return ChatRequest(messages, temperature=0.0 if attempt == 0 else 0.7, max_tokens=most, draw=attempt)
 
     def _finished(self, sample: Sample, jobs: list[_Job] | Failed, maker: Maker) -> Iterator[Made | Failed]:
         if isinstance(jobs, Failed):
@@ -156,7 +147,7 @@ class Caption:
         if not jobs or self._params.keep:
             yield Made(sample)
         for job in jobs:
-            if job.caption is None:
+            if not job.done:
                 yield Failed(sample, job.reason, f"{job.tag}: {job.detail}")
                 continue
             turns = (Turn("", job.caption),)
@@ -177,21 +168,3 @@ def caption_prompts(tag: str) -> tuple[str, ...]:
 
 def _prompted() -> tuple[str, ...]:
     return tuple(pool.language for pool in all_pools() if caption_prompts(pool.language))
-
-
-def _read(job: _Job, reply: ChatReply | Failure) -> None:
-    if isinstance(reply, Failure):
-        job.reason, job.detail = f"service-{reply.reason}", reply.detail
-        return
-    text = squeeze(nfc(reply.text))
-    job.detail = text[:200]
-    if not text:
-        job.reason = "caption-empty"
-    elif reply.finish == "length":
-        job.reason = "caption-cut-off"
-    elif is_refusal(text, job.tag):
-        job.reason = "caption-refusal"
-    elif not in_language(text, job.tag):
-        job.reason = "caption-other-language"
-    else:
-        job.caption = text

@@ -36,6 +36,7 @@ def derive(
         options=parent.options,
         split=parent.split,
         tags=tuple({*parent.tags, *add_tags}),
+        references=parent.references,
     )
     origins = tuple(replace(o, parent=parent.id, step=step, parameters=parameters) for o in parent.origins)
     return replace(made, origins=origins)

@@ -15,20 +15,20 @@ from ruamel.yaml import YAML
 
 from polysee.media import ocr
 from polysee.schema.errors import BadRecord, UserError
-from polysee.schema.sample import IMAGE_MARK, Sample, Turn
+from polysee.schema.sample import Sample, Turn
 from polysee.services.base import Chat, ChatMessage, ChatReply, ChatRequest, Failure
 from polysee.services.config import Role
 from polysee.services.open import Services
-from polysee.sources.base import Params
+from polysee.sources.rows import unreadable
 from polysee.store.fingerprint import hash_file
 from polysee.text.languages import base_language, language
 from polysee.text.normalise import nfc, squeeze
+from polysee.transforms.asking import AskingParams, batched, chat_of, pictures, question_of, request, spoken
 from polysee.transforms.base import Failed, Made, ReadMedia
 from polysee.transforms.checks import Asked, flaw, word_count
-from polysee.transforms.forecast import Counts, Forecast, has_tag
+from polysee.transforms.forecast import Counts, Forecast
 from polysee.transforms.lineage import parameters_hash
 from polysee.transforms.rewriting import Maker, rewritten
-from polysee.transforms.seeing import batched, chat_of, pictures
 
 _TASK = (
     "You turn short answers to questions about pictures into one complete, natural sentence. Write in {language}. Keep "
@@ -45,23 +45,13 @@ _TOKENS = (190, 25)
 _QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"), ("'", "'"), ("„", "“"))
 
 
-class ParaphraseParams(Params):
-    """Parameters of the transform."""
+class ParaphraseParams(AskingParams):
+    """Parameters of the transform. When the model is given up, the template is used."""
 
-    service: str
-    """Name of a chat service."""
-    tasks: tuple[str, ...] | None = None
-    """Only samples of these tasks; all where left out."""
-    tags: tuple[str, ...] | None = None
-    """Only samples with one of these tags (`dataset:chartqa`); all where left out."""
-    splits: tuple[str, ...] = ("train",)
-    """Only samples of these splits: what is measured keeps its short answers."""
     longest: float = Field(default=6, gt=0)
     """An answer of more words is no short one (three characters count as a word where words are not spaced)."""
     ratio: float = Field(default=4.0, ge=1.0)
     """A sentence may have so many times the words of question and answer, and twelve more."""
-    tries: int = Field(default=2, ge=1, le=8)
-    """How often the model is asked before the template is used."""
     captions: str | None = None
     """A file of JSON lines with `sha256` (of a picture's bytes) and `caption`, as notes for the model."""
     ocr: bool = False
@@ -115,7 +105,7 @@ class Paraphrase:
     @staticmethod
     def forecast(params: ParaphraseParams, counts: Counts) -> Forecast:
         """A request for each sample that it concerns, as if every answer were short and every first try right."""
-        asked = sum(n for kind, n in counts.items() if kind.may_be(params.tasks, params.splits, params.tags))
+        asked = sum(n for kind, n in counts.items() if params.may_concern(kind))
         return Forecast(counts, asked, _TOKENS)
 
     def apply(self, samples: Iterable[Sample], read_media: ReadMedia) -> Iterator[Made | Failed]:
@@ -134,9 +124,7 @@ class Paraphrase:
 
     def _job(self, sample: Sample, read_media: ReadMedia) -> _Job | Made | Failed:
         params = self._params
-        wanted = sample.split in params.splits and (params.tasks is None or sample.task in params.tasks)
-        wanted = wanted and has_tag(sample, params.tags)
-        turns = self._short_turns(sample) if wanted and not sample.options else {}
+        turns = self._short_turns(sample) if params.concern(sample) and not sample.options else {}
         if not turns:
             return Made(sample)
         try:
@@ -148,8 +136,7 @@ class Paraphrase:
     def _short_turns(self, sample: Sample) -> dict[int, Asked]:
         found = {}
         for number, turn in enumerate(sample.turns):
-            instruction = sample.instruction if number == 0 else ""
-            question = squeeze(f"{instruction}\n{turn.input}".replace(IMAGE_MARK, " "))
+            question = question_of(sample, number)
             short = 0 < word_count(turn.output, sample.language) <= self._params.longest
             if question and short:
                 found[number] = Asked(question, squeeze(turn.output), sample.language)
@@ -207,16 +194,14 @@ def sentence_template(tag: str) -> str | None:
 
 def _request(job: _Job, number: int, attempt: int) -> ChatRequest:
     asked = job.turns[number]
-    spoken = language(asked.language)
     user = f"Question: {asked.question}\nShort answer: {asked.answer}"
     messages = (
-        ChatMessage("system", _TASK.format(language=f"{spoken.name} ({spoken.autonym})")),
+        ChatMessage("system", _TASK.format(language=spoken(asked.language))),
         ChatMessage("user", _EXAMPLE[0]),
         ChatMessage("assistant", _EXAMPLE[1]),
         ChatMessage("user", f"{user}\n{job.notes}" if job.notes else user, job.images),
     )
-    # The first try is the model's best; only another temperature makes another try worth while.
-    return ChatRequest(messages, temperature=0.0 if attempt == 0 else 0.7, max_tokens=256, draw=attempt)
+    return request(messages, attempt, 256)
 
 
 def _unwrapped(reply: ChatReply) -> str:
@@ -241,7 +226,9 @@ def _read_captions(path: Path) -> dict[str, str]:
     found = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError as error:
         raise UserError(f"no captions: {error}", "set `captions` to a readable UTF-8 file", place=str(path)) from None
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -39,15 +39,21 @@ def rewritten(
     instruction: str | None = None,
     add_tags: Iterable[str] = (),
 ) -> Sample:
-    """``parent`` with what is given in place of its own; options stay only where the first answer stays.
+    """``parent`` with what is given in place of its own.
 
+    Options stay only where the first answer stays; references, which answer the first question in its language, where
+    task, language and the first turn's input stay.
     Every origin names the parent and the maker; the licence of a model's output stands beside the source's.
     """
     new_turns = parent.turns if turns is None else turns
     keeps_answer = new_turns[0].output == parent.turns[0].output
+    new_task = parent.task if task is None else task
+    new_language = parent.language if language is None else language
+    asked = parent.task, parent.language, parent.turns[0].input
+    keeps_question = (new_task, new_language, new_turns[0].input) == asked
     made = make_sample(
-        task=parent.task if task is None else task,
-        language=parent.language if language is None else language,
+        task=new_task,
+        language=new_language,
         turns=new_turns,
         origin=parent.origin,
         media=parent.media if media is None else media,
@@ -55,6 +61,7 @@ def rewritten(
         options=parent.options if keeps_answer else (),
         split=parent.split,
         tags=tuple({*parent.tags, *add_tags}),
+        references=parent.references if keeps_question else (),
     )
     origins = tuple(
         replace(

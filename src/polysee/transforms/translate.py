@@ -1,4 +1,4 @@
-"""Copies of samples in other languages: instruction, turns and options translated, marks and numbers proved there.
+"""Copies of samples in other languages: all of their words translated, marks and numbers proved there.
 
 Each translation names the sample that it was made from, the service, its model and the licences of both.
 """
@@ -30,7 +30,7 @@ from polysee.transforms.lineage import parameters_hash
 
 _TRANSLATED = "provenance:translated"
 _TEXTS = 3
-"""Of a sample: instruction, question and answer."""
+"""Of a sample: instruction, question and answer. How many references it has is not known before it is read."""
 _TOKENS = (120, 40)
 """Of a request to a chat model for one text and of its reply, about: ours."""
 _AT_ONCE = 256
@@ -96,17 +96,17 @@ class _Task:
     targets: tuple[str, ...]
 
     def texts(self) -> list[str]:
-        """All that is translated, in a fixed order; the options come last."""
+        """All that is translated, in a fixed order."""
         sample = self.sample
         turns = [text for turn in sample.turns for text in (turn.input, turn.output)]
-        return [sample.instruction, *turns, *sample.options]
+        return [sample.instruction, *turns, *sample.options, *sample.references]
 
 
 class Translate:
     """Adds translations. A sample whose language is the target, or that is not concerned, passes unchanged."""
 
     Params: ClassVar[type[TranslateParams]] = TranslateParams
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     service_kinds: ClassVar[dict[str, Role]] = {"service": "translator"}
 
     def __init__(self, params: TranslateParams, *, seed: int = 0, services: Services) -> None:
@@ -221,7 +221,8 @@ class Translate:
                 return Failed(task.sample, answer.reason, f"{target}: {answer.detail}")
             texts.append(answer)
         parent = task.sample
-        options = tuple(texts[len(texts) - len(parent.options) :]) if parent.options else ()
+        said = 1 + 2 * len(parent.turns)
+        options = tuple(texts[said : said + len(parent.options)])
         if len(set(options)) < len(set(parent.options)):
             return Failed(parent, "options-collide", f"{target}: {' | '.join(options)}")
         # An option must be the answer in the very words in which it stands among the options.
@@ -230,35 +231,29 @@ class Translate:
             Turn(texts[1 + 2 * number], by_option.get(turn.output, texts[2 + 2 * number]))
             for number, turn in enumerate(parent.turns)
         )
-        return Made(self._sample(parent, target, texts[0], turns, options, translator))
-
-    def _sample(
-        self,
-        parent: Sample,
-        target: str,
-        instruction: str,
-        turns: tuple[Turn, ...],
-        options: tuple[str, ...],
-        translator: Translator,
-    ) -> Sample:
-        kept = {tag for tag in parent.tags if not tag.startswith(("provenance:", "translated_from:"))}
-        kept |= {_TRANSLATED, f"translated_from:{parent.language}"}
-        if not any(tag.startswith("group:") for tag in parent.tags):
-            kept.add(f"group:{parent.id}")
-        if self._params.evaluation_only:
-            kept.add(EVALUATION_ONLY)
         made = make_sample(
             task=parent.task,
             language=target,
             turns=turns,
             origin=parent.origin,
             media=parent.media,
-            instruction=instruction,
+            instruction=texts[0],
             options=options,
             split=parent.split,
-            tags=tuple(kept),
+            tags=self._tags(parent),
+            references=tuple(texts[said + len(parent.options) :]),
         )
-        return replace(made, origins=tuple(self._origin(origin, parent, translator) for origin in parent.origins))
+        origins = tuple(self._origin(origin, parent, translator) for origin in parent.origins)
+        return Made(replace(made, origins=origins))
+
+    def _tags(self, parent: Sample) -> tuple[str, ...]:
+        kept = {tag for tag in parent.tags if not tag.startswith(("provenance:", "translated_from:"))}
+        kept |= {_TRANSLATED, f"translated_from:{parent.language}"}
+        if not any(tag.startswith("group:") for tag in parent.tags):
+            kept.add(f"group:{parent.id}")
+        if self._params.evaluation_only:
+            kept.add(EVALUATION_ONLY)
+        return tuple(kept)
 
     def _origin(self, origin: Origin, parent: Sample, translator: Translator) -> Origin:
         added = translator.licence

@@ -27,6 +27,14 @@ def test_the_papers_totals_and_their_rows() -> None:
     }
 
 
+def test_where_visionblocks_totals_part() -> None:
+    rows = {one.name: row.samples or 0 for one, row in _rows("visionblocks", 8)}
+    several = sum(
+        n for name, n in rows.items() if name.startswith(("pangea-", "culturalground-")) or "translated" in name
+    )
+    assert (several, sum(rows.values()) - several) == (2_330_655, 4_020_860)
+
+
 def test_where_m3its_two_tables_part() -> None:
     rows = [row for _, row in _rows("m3it", 7)]
     assert len(rows) == 40
@@ -52,7 +60,7 @@ def test_m3it_holds_out_video_chinese_viquae_and_winoground() -> None:
 
 
 def test_translated_sets_are_for_evaluation_only_in_80_languages() -> None:
-    found = [one for one in ENTRIES if one.evaluation_only]
+    found = [one for one in ENTRIES if one.evaluation_only and one.name != "winoground"]
     assert len(found) == 7
     assert {(len(one.languages), one.origin, one.adapter) for one in found} == {(80, "translated", "m3it-translated")}
 
@@ -71,9 +79,15 @@ def test_all_of_m3it_and_visionblocks_has_adapters() -> None:
 
 def test_search() -> None:
     assert [one.name for one in catalogue.search(["GQA"], paper="m3it")] == ["gqa"]
-    assert {one.name for one in catalogue.search(language="vi") if not one.evaluation_only} == {
-        "mtvqa", "viet-sharegpt4o",
-    }  # fmt: skip
+    vietnamese = {one.name for one in catalogue.search(language="vi") if not one.evaluation_only}
+    assert vietnamese == {"mtvqa", "viet-sharegpt4o", "pangea-cultural", "pangea-multi"}
+    for called in ("VI", "Vietnamese", "tiếng việt"):
+        assert catalogue.search(language=called) == catalogue.search(language="vi")
+    with pytest.raises(UserError, match="'klingonisch' is no language"):
+        catalogue.search(language="klingonisch")
+    assert {one.use for one in catalogue.search(use="held-out")} == {"held-out"}
+    assert {one.origin for one in catalogue.search(origin="translated")} == {"translated"}
+    assert [one.name for one in catalogue.search(["InfoVQA"])] == ["infographicvqa"]
     assert {"pixmo-cap-translated", "llava-video-178k-translated"} <= {
         one.name for one in catalogue.search(language="pt")
     }
@@ -81,6 +95,26 @@ def test_search() -> None:
     assert all(one.adapter is None for one in catalogue.search(adapter="none"))
     assert {one.licence for one in catalogue.search(licence="cc-by-nc")} == {"CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"}
     assert catalogue.search(["no such words"]) == []
+
+
+def test_internvl_rows_have_the_papers_spelling() -> None:
+    printed = {(row.table, one.name): row.printed for one in ENTRIES for row in one.rows if row.paper == "internvl"}
+    assert printed[4, "coco-captions"] == "COCO-Caption"
+    assert (printed[4, "textcaps"], printed[5, "textcaps"]) == ("TextCap", "TextCaps")
+    assert (printed[4, "refcoco"], printed[5, "refcoco"]) == ("RefCOCO", "RefCOCO/+/g")
+    assert printed[5, "mtvqa"] == "MTVQA"
+
+
+def test_languages_by_name() -> None:
+    called = {"arabic": "ar", "हिन्दी": "hi", "አማርኛ": "am", "中文": "zh", "ARABIC ": "ar"}
+    assert {name: catalogue.named(name) for name in called} == called
+    assert catalogue.named("ar") is None
+
+
+def test_ids_on_the_hub_that_are_for_evaluation_only() -> None:
+    assert catalogue.evaluation_only_hub("mminstruction/m3it-80") == "m3it-80-imagenet"
+    assert catalogue.evaluation_only_hub("facebook/winoground") == "winoground"
+    assert catalogue.evaluation_only_hub("lmms-lab/GQA") is None
 
 
 def test_a_name_that_is_nearly_right() -> None:

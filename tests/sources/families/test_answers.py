@@ -1,4 +1,4 @@
-"""Majorities, references and candidates."""
+"""Majorities and candidates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polysee.schema.errors import BadRecord
-from polysee.sources.families.answers import chosen, few_options, majority, reference_tags, references, said, sayings
+from polysee.sources.families.answers import chosen, few_options, majority, said, sayings
 
 TEXT = st.text(min_size=1, max_size=8)
 
@@ -23,18 +23,6 @@ def test_majority(answers: list[str], expected: str) -> None:
 def test_no_answer_is_no_majority() -> None:
     with pytest.raises(BadRecord, match="empty-answer"):
         majority(["", ""])
-
-
-@given(st.lists(TEXT, min_size=2, max_size=12))
-def test_references_survive_tags(answers: list[str]) -> None:
-    tags = reference_tags(answers)
-    assert len(set(tags)) == len(tags)
-    assert sorted(references(["dataset:x", *sorted(tags)])) == sorted(answers)
-
-
-def test_a_single_answer_needs_no_reference() -> None:
-    assert reference_tags(["7:30"]) == ()
-    assert references(reference_tags(["7:30", "7:30", "half past"])) == ["7:30", "7:30", "half past"]
 
 
 @given(st.lists(TEXT, unique=True, min_size=3, max_size=40), st.integers(2, 12), st.data())

@@ -15,7 +15,6 @@ import pytest
 from polysee.schema.sample import Turn
 from polysee.sources.base import Reject, SourceRecord
 from polysee.sources.families import ADAPTERS
-from polysee.sources.families.answers import references
 
 DATA = Path(__file__).parents[1] / "data"
 Read = Callable[..., list[SourceRecord | Reject]]
@@ -53,7 +52,7 @@ def test_coco_captions(read: Read) -> None:
     assert reasons(found) == ["missing-image", "empty-field"]
     assert {(r.task, r.language, r.licence, r.split) for r in good(found)} == {("caption", "en", "", "train")}
     images = read("coco-captions", "captions/captions_val2014.json", COCO, per="image")
-    assert sorted(references(good(images)[0].tags)) == ["A pair of shoes with a dog.", "A small dog asleep."]
+    assert sorted(good(images)[0].references) == ["A pair of shoes with a dog.", "A small dog asleep."]
     assert [r.key for r in good(images)] == ["42"]
 
 
@@ -103,7 +102,7 @@ def test_vqa_v2(read: Read) -> None:
     found = read("vqa-v2", "questions/v2_mscoco_val2014_annotations.json", media, questions=questions)
     first, second = good(found)
     assert (first.key, said(first)) == ("262148000", ("Where is he looking?", "down"))
-    assert sorted(references(first.tags)) == ["at table", *["down"] * 7, "skateboard", "table"]
+    assert sorted(first.references) == ["at table", *["down"] * 7, "skateboard", "table"]
     assert said(second) == ("What are the people doing?", "watching")
     assert reasons(found) == ["missing-answer"]
     other = read("vqa-v2", "questions/v2_mscoco_val2014_annotations.json", media, questions=questions, dataset="ok-vqa")
@@ -121,7 +120,7 @@ def test_a_okvqa(read: Read) -> None:
     record = one(read("a-okvqa", "questions/aokvqa_v1p0_val.json", ["val2017/000000461751.jpg"]))
     assert said(record) == ("What is in the motorcyclist's mouth?", "cigarette")
     assert record.options == ("toothpick", "food", "popsicle stick", "cigarette")
-    assert sorted(references(record.tags)) == ["a cigarette", "cigarette", "cigarette"]
+    assert sorted(record.references) == ["a cigarette", "cigarette", "cigarette"]
 
 
 def test_tallyqa(read: Read) -> None:
@@ -144,12 +143,12 @@ def test_vsr(read: Read) -> None:
 def test_documents(read: Read) -> None:
     record = one(read("docvqa", "documents/val_v1.0.json", ["documents/pybv0228_81.png"]))
     assert said(record)[1] == "0.28"
-    assert sorted(references(record.tags)) == [".28", "0.28"]
+    assert sorted(record.references) == [".28", "0.28"]
     record = one(read("infographicvqa", "documents/infographicsVQA_val_v1.0.json", ["37313.jpeg"]))
     assert (record.key, said(record)[1]) == ("98313", "pinterest")
     record = one(read("textvqa", "documents/TextVQA_0.5.1_val.json", ["003a8ae2ef43b901.jpg"]))
     assert said(record)[1] == "dakota"
-    assert len(references(record.tags)) == 10
+    assert len(record.references) == 10
     record = one(read("st-vqa", "documents/train_task_3.json", ["coco-text/COCO_train2014_000000460253.jpg"]))
     assert said(record)[1] == "Cyber"
     assert not read("docvqa", "documents/val_v1.0.json", ["documents/pybv0228_81.png"], file_split="train")
@@ -171,10 +170,10 @@ def test_charts_and_tables(read: Read) -> None:
     assert said(one(read("dvqa", "documents/dvqa_train_qa.json", ["bar_train_00000001.png"])))[1] == "two"
     assert said(one(read("chartqa", "documents/chartqa_train_human.json", ["two_col_103562.png"])))[1] == "15.7"
     plots = good(read("plotqa", "documents/qa_pairs_V2.json", ["10.png", "11.png"]))
-    assert [(r.key, said(r)[1]) for r in plots] == [("10/20", "4"), ("11/20", "Yes")]
+    assert [(r.key, said(r)[1]) for r in plots] == [("record-1", "4"), ("record-2", "Yes")]
     chosen, free = good(read("tabmwp", "documents/problems_dev1k.json", ["36008.png", "36009.png"]))
     assert (chosen.options, said(chosen)[1]) == (("Mr. Tan", "Ms. Díaz"), "Ms. Díaz")
-    assert (free.options, said(free)[1]) == ((), "1,250")
+    assert (free.options, said(free)) == ((), ("How much? (Unit: $)", "1,250"))
 
 
 def test_scienceqa(read: Read) -> None:
@@ -190,15 +189,27 @@ def test_viquae(read: Read) -> None:
     media, split = ["512px-Jackie_Wilson.png"], {"split": "evaluation"}
     record = one(read("viquae", "knowledge/viquae_test.jsonl", media, **split))
     assert said(record)[1] == "Levi's"
-    assert "リーバイス" in references(record.tags)
+    assert "リーバイス" in record.references
     few = one(read("viquae", "knowledge/viquae_test.jsonl", media, aliases=2, **split))
-    assert sorted(references(few.tags)) == ["Levi Strauss & Co.", "Levi's"]
+    assert sorted(few.references) == ["Levi Strauss & Co.", "Levi's"]
 
 
 def test_ai2d(read: Read) -> None:
-    found = read("ai2d", "knowledge/ai2d_questions", ["0.png"])
-    assert (said(good(found)[0]), good(found)[0].options) == (("What does B label?", "root"), ("leaf", "root"))
+    media = ["images/0.png", "abc_images/0.png"]
+    found = read("ai2d", "knowledge/ai2d_questions", media)
+    lettered, plain = good(found)
+    assert (said(lettered), lettered.options) == (("What does B label?", "root"), ("leaf", "root"))
+    assert [one.media[0].place for one in (lettered, plain)] == ["abc_images/0.png", "images/0.png"]
     assert reasons(found) == ["bad-option"]
+    # Letters that the picture does not show cannot be asked for.
+    without = read("ai2d", "knowledge/ai2d_questions", ["elsewhere.png"], image_name="elsewhere.png")
+    assert len(good(without)) == 2
+
+
+def test_ai2d_without_lettered_pictures(read: Read) -> None:
+    found = read("ai2d", "knowledge/ai2d_questions", ["0.png"])
+    assert [said(one)[0] for one in good(found)] == ["Is it a plant?"]
+    assert reasons(found) == ["missing-image", "bad-option"]
 
 
 def test_iconqa(read: Read) -> None:
@@ -301,7 +312,7 @@ def test_imagenet(read: Read) -> None:
     found = read("class-folders", "classification/LOC_synset_mapping.txt", media, choices=3)
     assert [said(r)[1] for r in good(found)] == ["tench", "cat"]
     assert all(len(r.options) == 3 and said(r)[1] in r.options for r in good(found))
-    assert sorted(references(good(found)[0].tags)) == ["Tinca tinca", "tench"]
+    assert sorted(good(found)[0].references) == ["Tinca tinca", "tench"]
     assert reasons(found) == ["unknown-class"]
     keras = read("class-folders", "classification/imagenet_class_index.json", media)
     assert good(keras)[0].options == ("tench", "goldfish", "dog house")
@@ -399,7 +410,7 @@ def test_msr_vtt(read: Read) -> None:
         ("1", "a black car", "video"),
     ]
     whole = one(read("msr-vtt", "video/train_val_videodatainfo.json", ["video0.mp4"], per="video", **more))
-    assert sorted(references(whole.tags)) == ["a black car", "a car is shown"]
+    assert sorted(whole.references) == ["a black car", "a car is shown"]
 
 
 def test_video_qa(read: Read) -> None:
@@ -422,7 +433,7 @@ def test_ivqa(read: Read) -> None:
     found = read("ivqa", "video/ivqa_val.csv", ["ARTtCqqNMHc.webm"], split="evaluation")
     (record,) = good(found)
     assert (said(record)[1], record.media[0].span) == ("brush", (70.0, 95.0))
-    assert len(references(record.tags)) == 4
+    assert len(record.references) == 4
     assert reasons(found) == ["bad-span"]
 
 

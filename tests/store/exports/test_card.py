@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from polysee.store import exports
 from polysee.store.exports.facts import step_uses
 from polysee.store.exports.selection import Wanted
 from polysee.store.exports.write import Request, export
+from polysee.store.manifest import FunnelRow, ManifestFolder
 from polysee.store.run import RunStore
 
 
@@ -41,8 +43,8 @@ def test_front_matter(text: str) -> None:
 
 
 def test_licences_and_warnings(text: str) -> None:
-    assert "**Not for commercial use.** 1 sample(s) stand under a licence that forbids it: CC-BY-NC-4.0." in text
-    assert "**Licence not stated.** 1 sample(s)" in text
+    assert "**Not for commercial use.** 1 sample stands under a licence that forbids it: CC-BY-NC-4.0." in text
+    assert "**Licence not stated.** 1 sample comes from a source" in text
     assert "| photos | **CC-BY-NC-4.0** | 1 |" in text
     assert "| x\\|y | unknown | 1 |" in text
 
@@ -54,6 +56,22 @@ def test_shares_and_funnel(text: str) -> None:
     assert "| `ar` | 1 | 1 |" in text
     assert "- clean, `ar`: clean 2" in text
     assert "- 1 of 11 samples have words that a model translated or wrote" in text
+
+
+def test_a_score_loses_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", *shapes())
+    store = RunStore.open_read_only(run)
+    (first, *others) = store.manifests.all()
+    back = tuple(FunnelRow("back", "score", row.language, 3, 1, unknown=2) for row in first.funnel)
+    ManifestFolder(run / "steps", lambda line: None).write(replace(first, funnel=(*first.funnel, *back)))
+    assert not others
+    export(RunStore.open_read_only(run), Request("parquet", tmp_path / "out", Wanted()), open_export)
+    said = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    gone, unrated = said.split("What went, and why:")[1].split("What has no value of a score, and stayed:")
+    assert "back" not in gone
+    assert "- back, `ar`: unknown 2" in unrated
+    assert "| language | clean | back | here |" in said
+    assert "| `ar` | 1 | 3 | 1 |" in said
 
 
 def test_recipe_is_there_as_it_was(text: str) -> None:

@@ -90,6 +90,7 @@ def any_sample(draw: st.DrawFn, text: st.SearchStrategy[str] = words) -> Sample:
         options=draw(st.sampled_from([(), (turns[0].output, "x")])),
         split=draw(st.sampled_from(["train", "Train", "con", "دفعة/١"])),
         tags=tuple(draw(st.lists(words, max_size=2))),
+        references=tuple(draw(st.lists(words, max_size=3))),
     )
     return replace(made, origins=tuple(origins))
 
@@ -169,7 +170,8 @@ def test_each_shape(name: str, unfit: list[str]) -> None:
         comparison = Comparison()
         for sample, again in zip(good, found, strict=True):
             comparison.add(sample, again)
-        lost = {} if name in WHOLE else {"kind of media": 1, "options": 1, "tags": 1, "origins": len(good)}
+        fields = dict.fromkeys(("kind of media", "options", "tags", "references"), 1)
+        lost = {} if name in WHOLE else {**fields, "origins": len(good)}
         assert (comparison.lost, dict(comparison.unreadable)) == (lost, {})
 
 

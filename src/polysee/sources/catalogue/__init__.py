@@ -5,6 +5,6 @@ totals disagree with their own rows: the rows are kept, and `totals` has both.
 """
 
 from polysee.sources.catalogue.entries import PAPERS, Entry, TableRow
-from polysee.sources.catalogue.load import entries, entry, search, totals
+from polysee.sources.catalogue.load import entries, entry, evaluation_only_hub, named, search, totals
 
-__all__ = ["PAPERS", "Entry", "TableRow", "entries", "entry", "search", "totals"]
+__all__ = ["PAPERS", "Entry", "TableRow", "entries", "entry", "evaluation_only_hub", "named", "search", "totals"]

@@ -11,6 +11,7 @@ from polysee.schema.config import Config
 Paper = Literal["m3it", "visionblocks", "internvl"]
 Origin = Literal["authentic", "translated", "synthetic"]
 Kind = Literal["image", "multi-image", "video", "text"]
+Use = Literal["training", "held-out", "evaluation-only"]
 
 PAPERS: dict[str, str] = {"m3it": "M3IT", "visionblocks": "VisionBlocks", "internvl": "InternVL 2.5"}
 """Short name -> as people call it."""
@@ -74,6 +75,11 @@ class Entry(Config):
     def held_out(self) -> bool:
         """Whether a paper holds it out for evaluation."""
         return bool(self.held_out_by)
+
+    @property
+    def use(self) -> Use:
+        """What it may be used for, as the papers and its makers have it."""
+        return "evaluation-only" if self.evaluation_only else "held-out" if self.held_out else "training"
 
     @property
     def papers(self) -> tuple[str, ...]:

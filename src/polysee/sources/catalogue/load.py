@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 from polysee.schema.config import Config
 from polysee.schema.errors import UserError
-from polysee.sources.catalogue.entries import PAPERS, Entry, Kind, TableRow
+from polysee.sources.catalogue.entries import PAPERS, Entry, Kind, Origin, TableRow, Use
+from polysee.text.languages import canonical, language
 from polysee.text.normalise import nfc
 
 
@@ -51,6 +52,27 @@ def entry(name: str) -> Entry:
     return found
 
 
+def evaluation_only_hub(name: str) -> str | None:
+    """The first dataset that no model may be trained on and whose id on the Hub is ``name``; None if there is none."""
+    wanted = name.casefold()
+    return next((one.name for one in entries() if one.evaluation_only and (one.hub or "").casefold() == wanted), None)
+
+
+def named(name: str) -> str | None:
+    """The tag of the language that is called so in English or in itself (``Arabic``, ``العربية``), or None.
+
+    Known are the languages of the catalogue. Case does not matter.
+    """
+    return _names().get(nfc(name).strip().casefold())
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    tags = sorted({tag for one in entries() for tag in _languages(one)})
+    known = [language(tag) for tag in tags]
+    return {called.casefold(): one.tag for one in known for called in (one.autonym, one.name)}
+
+
 @lru_cache(maxsize=1)
 def totals() -> tuple[Totals, ...]:
     """The sums that the papers print beside what their rows come to; M3IT's Table 3 without its translated sets."""
@@ -74,23 +96,36 @@ def search(
     language: str | None = None,
     licence: str | None = None,
     adapter: str | None = None,
+    use: Use | None = None,
+    origin: Origin | None = None,
 ) -> list[Entry]:
     """The datasets in which every word occurs (in name, title, task, notes or rows) and that fit what is asked.
 
-    ``licence`` and ``task`` match a part of theirs; ``language`` also finds its regional forms (``pt``: ``pt-BR``);
-    ``adapter`` may be ``none``. Case does not matter.
+    ``licence`` and ``task`` match a part of theirs; ``language`` is a tag or a name (``Arabic``, ``العربية``) and also
+    finds regional forms (``pt``: ``pt-BR``); ``adapter`` may be ``none``. Case does not matter. Raises `UserError` for
+    what is no language.
     """
     wanted = [nfc(word).casefold() for word in words]
+    tag = None if language is None else _tag(language)
     return [
         one
         for one in entries()
         if all(word in _text(one) for word in wanted)
         and (paper is None or paper in one.papers)
         and (task is None or task.casefold() in one.task)
-        and (language is None or any(tag == language or tag.startswith(f"{language}-") for tag in _languages(one)))
+        and (tag is None or any(own == tag or own.startswith(f"{tag}-") for own in _languages(one)))
         and (licence is None or licence.casefold() in one.licence.casefold())
         and (adapter is None or adapter == (one.adapter or "none"))
+        and (use is None or use == one.use)
+        and (origin is None or origin == one.origin)
     ]
+
+
+def _tag(said: str) -> str:
+    found = named(said) or canonical(said)
+    if found is None:
+        raise UserError(f"{said!r} is no language", "give a tag such as `ar` or a name such as `Arabic`")
+    return found
 
 
 def _languages(one: Entry) -> set[str]:
@@ -99,7 +134,7 @@ def _languages(one: Entry) -> set[str]:
 
 def _text(one: Entry) -> str:
     told = [part for row in one.rows for part in (row.printed, row.section, row.tag, PAPERS[row.paper], row.kind)]
-    held = "held out" if one.held_out else ""
+    held = one.use.replace("-", " ")
     parts = [one.name, one.title, one.task, one.origin, one.note, one.hub or "", held, *told]
     return "\n".join(parts).casefold()
 
@@ -136,10 +171,11 @@ def _table_rows(tables: Mapping[str, Any], titles: Mapping[str, str]) -> Iterato
                 ),
             )
     for part in tables["internvl"]:
+        spelt = tables["internvl_spelling"][part["table"]]
         for name, spoken in part["datasets"].items():
             yield name, TableRow(
-                paper="internvl", table=part["table"], section=part["section"], printed=titles.get(name, name),
-                kind=part["kind"], languages=tuple((spoken or "").split()),
+                paper="internvl", table=part["table"], section=part["section"], kind=part["kind"],
+                printed=spelt.get(name, titles.get(name, name)), languages=tuple((spoken or "").split()),
             )  # fmt: skip
 
 

@@ -1,16 +1,14 @@
-"""Answers: the majority of annotators, references as tags, answers that are numbers, candidates cut to a few."""
+"""Answers: the majority of annotators, answers that are numbers, candidates cut to a few."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from polysee.schema.errors import BadRecord
 from polysee.sources.fields import text
-
-REFERENCE = "reference:"
 
 
 def majority(answers: Sequence[str]) -> str:
@@ -19,24 +17,6 @@ def majority(answers: Sequence[str]) -> str:
     if not counted:
         raise BadRecord("empty-answer", "there is no answer")
     return counted.most_common(1)[0][0]  # Counter keeps the order of first sight, and the sort is stable
-
-
-def reference_tags(references: Iterable[str]) -> tuple[str, ...]:
-    """All answers of a record as tags ``reference:<how many gave it>:<answer>``; none for a single answer."""
-    counted = Counter(answer for answer in references if answer)
-    if sum(counted.values()) < 2:
-        return ()
-    return tuple(f"{REFERENCE}{count}:{answer}" for answer, count in counted.items())
-
-
-def references(tags: Iterable[str]) -> list[str]:
-    """The answers that `reference_tags` wrote, each as often as it was given, in the order of the tags."""
-    found: list[str] = []
-    for tag in tags:
-        if tag.startswith(REFERENCE):
-            count, _, answer = tag.removeprefix(REFERENCE).partition(":")
-            found += [answer] * int(count)
-    return found
 
 
 def said(value: object, name: str) -> str:

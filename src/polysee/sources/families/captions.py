@@ -10,13 +10,13 @@ and Flickr30k (cs.stanford.edu/people/karpathy/deepimagesent); TextCaps 0.1 (tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from polysee.schema.errors import BadRecord
 from polysee.schema.sample import Turn
-from polysee.sources.families.answers import draws, listed, required
+from polysee.sources.families.answers import draws, listed, required, sayings
 from polysee.sources.families.core import AdapterParams, AnnotationSource, Item, Medium
 from polysee.sources.families.flat import FlatSource, Layout
 from polysee.sources.families.reading import json_rows, lines, values
@@ -24,6 +24,7 @@ from polysee.sources.fields import full_field, optional_field, record_id, text
 from polysee.sources.rows import Row
 
 _LINE = re.compile(r"(?P<image>[^\s#]+)#(?P<number>\S+)\s+(?P<caption>.+)")
+_COCO = re.compile(r"COCO_(?P<folder>\w+?)_\d+")
 
 
 class CaptionParams(AdapterParams):
@@ -39,15 +40,26 @@ class Coco(AnnotationSource):
     image: ClassVar[str] = "{file_name}"
 
     @cached_property
-    def _images(self) -> dict[object, dict[str, Any]]:
-        return {one.get("id"): one for one in values(self._annotations, "images.item") if isinstance(one, dict)}
+    def _images(self) -> dict[object, str | BadRecord]:
+        # The names alone: all else that COCO tells of an image is ten times as long.
+        images = (one for one in values(self._annotations, "images.item") if isinstance(one, dict))
+        return {one["id"]: self._named(one) for one in images if isinstance(one.get("id"), str | int | float)}
+
+    def _named(self, image: dict[str, Any]) -> str | BadRecord:
+        try:
+            return self.image_named(image, image_id=image["id"]).name
+        except BadRecord as bad:
+            return bad
 
     def picture(self, data: dict[str, Any]) -> Medium:
         """The image of an annotation. Raises `BadRecord` (``missing-image``)."""
-        image = self._images.get(required(data, "image_id"))
-        if image is None:
+        record_id(required(data, "image_id"))  # a list, for one, is no key
+        name = self._images.get(data["image_id"])
+        if name is None:
             raise BadRecord("missing-image", f"no image has the id {data['image_id']!r}")
-        return self.image_named(image, image_id=data["image_id"])
+        if isinstance(name, BadRecord):
+            raise name
+        return Medium(name)
 
 
 class CocoCaptions(Coco):
@@ -128,12 +140,20 @@ class KarpathyCaptions(AnnotationSource):
 
 
 class TextCaps(FlatSource):
-    """TextCaps: ``data`` of ``caption_str`` and ``image_id``."""
+    """TextCaps: ``data`` of ``caption_str`` and ``image_id``; all captions of the image are references."""
 
     adapter: ClassVar[str] = "textcaps"
     dataset: ClassVar[str] = "textcaps"
     image: ClassVar[str] = "{image_id}.jpg"
-    layout: ClassVar[Layout] = Layout(within="data.item", answer="caption_str", key="caption_id")
+    layout: ClassVar[Layout] = Layout(within="data.item", answer="caption_str", key="caption_id", split="set_name")
+
+    def extra_references(self, data: Mapping[str, Any]) -> tuple[str, ...]:
+        """The image's other captions (``reference_strs`` has all five)."""
+        others = list(sayings(data.get("reference_strs") or [], "reference_strs"))
+        own = optional_field(data, "caption_str")
+        if own in others:
+            others.remove(own)
+        return tuple(others)
 
 
 class ParagraphParams(AdapterParams):
@@ -154,23 +174,26 @@ class ImageParagraphs(FlatSource):
     layout: ClassVar[Layout] = Layout(answer="paragraph")
 
     @cached_property
-    def _wanted(self) -> frozenset[object] | None:
+    def _wanted(self) -> frozenset[str] | None:
         assert isinstance(self._params, ParagraphParams)
-        return None if self._params.ids is None else frozenset(values(self.path("ids"), "item"))
+        return None if self._params.ids is None else frozenset(str(one) for one in values(self.path("ids"), "item"))
 
     def item(self, row: Row) -> Item | None:
         """One paragraph; None for an image outside of the wanted split."""
-        if self._wanted is not None and row.data.get("image_id") not in self._wanted:
+        if self._wanted is not None and str(row.data.get("image_id")) not in self._wanted:
             return None
         return super().item(row)
 
 
 class CaptionLines(AnnotationSource):
-    """Lines ``image.jpg#0 <white space> caption`` of Flickr8k, Flickr30k, Flickr8k-CN and COCO-CN."""
+    """Lines ``image.jpg#0 <white space> caption`` of Flickr8k, Flickr30k, Flickr8k-CN and COCO-CN.
+
+    COCO-CN has images of COCO's ``train2014`` and ``val2014``: ``images`` may be the folder that has both.
+    """
 
     adapter: ClassVar[str] = "caption-lines"
     dataset: ClassVar[str] = "flickr8k-cn"
-    image: ClassVar[str] = "{image}|{image}.jpg"
+    image: ClassVar[str] = "{image}|{image}.jpg|{folder}/{image}.jpg"
 
     def rows(self) -> Iterator[Row]:
         """The lines."""
@@ -182,7 +205,9 @@ class CaptionLines(AnnotationSource):
         if match is None:
             raise BadRecord("bad-line", "the line is not `image#number caption`")
         key = f"{match['image']}#{match['number']}"
-        return Item(key, (Turn("", text(match["caption"], "caption")),), (self.image_named(match.groupdict()),))
+        coco = _COCO.match(match["image"])
+        named = self.image_named(match.groupdict(), folder=coco["folder"] if coco is not None else ".")
+        return Item(key, (Turn("", text(match["caption"], "caption")),), (named,))
 
 
 class CocoItm(Coco):

@@ -39,6 +39,8 @@ VERDICTS = ("supported", "refuted", "NEI")
 ENTAILMENT = ("entailment", "neutral", "contradiction")
 QUALITY = ("bad", "poor", "fair", "good", "excellent")
 """The five grades of ITU-T P.910's absolute category rating, worst first."""
+DIFFERENCES = frozenset({"A57", "CSIQ", "LIVE", "LIVE_MD", "MDID2013"})
+"""Tables of IQA-Dataset whose scores are differences (DMOS): the higher, the worse."""
 
 
 class ChoiceParams(AdapterParams):
@@ -173,30 +175,38 @@ class CocoInstances(Coco, _Choices):
         return json_rows(self._annotations, "annotations.item")
 
     @cached_property
-    def _classes(self) -> dict[object, str]:
-        found = [one for one in values(self._annotations, "categories.item") if isinstance(one, dict)]
-        return {one.get("id"): full_field(one, "name") for one in found}
+    def _classes(self) -> dict[str, str]:
+        found = (one for one in values(self._annotations, "categories.item") if isinstance(one, dict))
+        return {str(one.get("id")): name for one in found if (name := _category(one))}
 
     def item(self, row: Row) -> Item | None:
         """An object and its class among a few."""
         data = row.data
         if data.get("iscrowd") == 1:
             return None
-        key, name = record_id(required(data, "id")), self._classes.get(data.get("category_id"))
+        key, name = record_id(required(data, "id")), self._classes.get(str(data.get("category_id")))
         if name is None:
             raise BadRecord("unknown-class", f"category_id is {data.get('category_id')!r}")
         medium = replace(self.picture(data), box=corners(data.get("bbox")))
-        options = self._among(name, tuple(self._classes.values()), key)
+        options = self._among(name, tuple(dict.fromkeys(self._classes.values())), key)
         return Item(key, (Turn("", name),), (medium,), options=options)
+
+
+def _category(category: Mapping[str, Any]) -> str:
+    """A category's name; "" where it has none, so that its objects are of an unknown class."""
+    try:
+        return full_field(category, "name")
+    except BadRecord:
+        return ""
 
 
 def corners(value: object) -> Box:
     """COCO's x, y, width, height as x1, y1, x2, y2 in pixels. Raises `BadRecord` (``bad-box``)."""
-    if not isinstance(value, list) or len(value) != 4 or not all(isinstance(one, int | float) for one in value):
+    if not isinstance(value, list) or len(value) != 4 or not all(type(one) in (int, float) for one in value):
         raise BadRecord("bad-box", f"bbox is {value!r}")
     x, y, width, height = (float(one) for one in value)
-    if width <= 0 or height <= 0:
-        raise BadRecord("bad-box", f"bbox {value!r} has no area")
+    if width <= 0 or height <= 0 or x + width <= 0 or y + height <= 0:
+        raise BadRecord("bad-box", f"bbox {value!r} has no area in the picture")
     return x, y, x + width, y + height
 
 
@@ -245,7 +255,7 @@ class CocoText(AnnotationSource):
 
 
 class SnliVe(AnnotationSource):
-    """SNLI-VE's JSON lines or e-SNLI-VE's CSV: does the image entail the hypothesis? Explanations are references.
+    """SNLI-VE's JSON lines or e-SNLI-VE's CSV: does the image entail the hypothesis? An explanation becomes a tag.
 
     Rows without a label (``-``: annotators disagreed) are left out.
     """
@@ -336,7 +346,8 @@ class QualityParams(AdapterParams):
     """Parameters of image quality."""
 
     worst: float | None = None
-    """The score of the worst picture on the database's scale; the lowest in the file if left out."""
+    """The score of the worst picture on the database's scale; the lowest in the file if left out, or the highest in
+    the tables that are known to count differences (LIVE, LIVE_MD, CSIQ, A57, MDID2013)."""
     best: float | None = None
     """That of the best; below ``worst`` where a high score means a bad picture (DMOS)."""
 
@@ -361,8 +372,10 @@ class ImageQuality(AnnotationSource):
         if not known:
             raise UserError("no line has a score", "set `annotations` to a table with `score`",
                             place=str(self._annotations))  # fmt: skip
-        worst = min(known) if self._params.worst is None else self._params.worst
-        best = max(known) if self._params.best is None else self._params.best
+        lowest, highest = min(known), max(known)
+        ends = (highest, lowest) if self._annotations.stem in DIFFERENCES else (lowest, highest)
+        worst = ends[0] if self._params.worst is None else self._params.worst
+        best = ends[1] if self._params.best is None else self._params.best
         if worst == best:
             raise UserError("all pictures have one score", "set `worst` and `best`", place=str(self._annotations))
         return worst, best

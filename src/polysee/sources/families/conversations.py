@@ -2,7 +2,9 @@
 
 Formats: LLaVA's and ShareGPT's conversations, as in LLaVA-Video-178K, PangeaIns, CulturalGround, EuroBlocks and
 Bespoke-Stratos (their cards on the Hub); allenai/pixmo-cap, -ask-model-anything, -cap-qa and -count (Parquet, pictures
-by address); openbmb/RLAIF-V-Dataset; MMInstruction/M3IT-80 (M3IT's five fields, JSON lines by language).
+by address; github.com/allenai/molmo names the files); openbmb/RLAIF-V-Dataset; MMInstruction/M3IT-80, whose loading
+script, like its forerunner's (M3IT_ML), joins the lines of a language (``instruction``, ``input``, ``output``) with
+those of the untranslated file.
 """
 
 from __future__ import annotations
@@ -14,20 +16,31 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
-from polysee.schema.errors import BadRecord
+from polysee.schema.errors import BadRecord, UserError
 from polysee.schema.sample import IMAGE_MARK, Turn
 from polysee.sources import catalogue
 from polysee.sources.base import EVALUATION_ONLY, Expected, MediaBlob, SourceRecord
 from polysee.sources.families.answers import required, said
-from polysee.sources.families.core import AdapterParams, AnnotationSource, Item, Medium, check_adapter
+from polysee.sources.families.core import (
+    AdapterParams,
+    AnnotationSource,
+    Item,
+    Medium,
+    check_adapter,
+    existing,
+)
 from polysee.sources.families.flat import FlatSource, Layout
 from polysee.sources.families.reading import records
-from polysee.sources.fields import dialogue, field, language_tag, record_id, text
+from polysee.sources.fields import data_hash, dialogue, field, language_tag, optional_field, record_id, text
 from polysee.sources.json_source import JsonParams, as_list
 from polysee.sources.m3it import M3it, M3itParams
-from polysee.sources.rows import Row
+from polysee.sources.rows import Row, read_rows
 
 VIDEO_MARK = "<video>"
+_NAMED = {"zh_simplified": "zh", "zh_traditional": "zh-Hant", "bengali": "bn"}
+"""Names of languages that PangeaIns uses and the CLDR does not."""
+_RAW = ("image_base64_str", "image_str", "img_str", "images")
+"""Fields in which M3IT's raw files have their pictures; which one differs from dataset to dataset."""
 
 
 class ConversationParams(AdapterParams):
@@ -39,7 +52,10 @@ class ConversationParams(AdapterParams):
 
 class Conversations(AnnotationSource):
     """``conversations`` (``from``, ``value``) or ``messages`` (``role``, ``content``) with ``image``, ``images`` or
-    ``video``, or with text alone. A system message stands before the first question."""
+    ``video``, or with text alone. A system message, or a record's field ``system``, stands before the first question.
+
+    ``language_field`` may hold tags or names of languages (PangeaIns has ``arabic`` and ``zh_simplified``).
+    """
 
     Params: ClassVar[type[ConversationParams]] = ConversationParams
     adapter: ClassVar[str] = "conversations"
@@ -56,6 +72,7 @@ class Conversations(AnnotationSource):
         if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
             raise BadRecord("missing-field" if messages is None else "wrong-type", "conversations")
         system, turns = dialogue([_message(one) for one in messages])
+        system = system or optional_field(data, "system")
         if system:
             turns = (Turn(f"{system}\n{turns[0].input}", turns[0].output), *turns[1:])
         named = data.get("id")
@@ -64,7 +81,10 @@ class Conversations(AnnotationSource):
     def _own_language(self, data: Mapping[str, Any]) -> str:
         assert isinstance(self._params, ConversationParams)
         name = self._params.language_field
-        return language_tag(data[name]) if name is not None and data.get(name) is not None else ""
+        if name is None or data.get(name) is None:
+            return ""
+        said = text(data[name], "language")
+        return _NAMED.get(said.casefold()) or catalogue.named(said) or language_tag(said)
 
     def _known_language(self) -> str:
         assert isinstance(self._params, ConversationParams)
@@ -106,7 +126,8 @@ class PixMo(FlatSource):
         """With the address's hash, the caption or count as the answer, and an id of address and question."""
         url = text(required(data, "image_url"), "image_url")
         of_url = hashlib.sha256(url.encode()).hexdigest()
-        asked = data.get("question") or ""
+        # PixMo-CapQA's questions stand between the marks of a dialogue.
+        asked = text(data.get("question") or "", "question").removeprefix("[USER]").removesuffix("[ASSISTANT]").strip()
         if data.get("count") is not None:
             answer, asked = said(data["count"], "count"), text(required(data, "label"), "label")
         else:
@@ -135,6 +156,9 @@ class TranslatedM3itParams(M3itParams):
 
     dataset: str
     """A name in the catalogue, such as ``m3it-80-vqa-v2``."""
+    raw: str | None = None
+    """The untranslated file of the same split (``val_500.jsonl``), which has the pictures: its n-th record belongs to
+    the n-th of the translation. Not needed where the records have pictures of their own."""
     split: str = "evaluation"
 
     @model_validator(mode="after")
@@ -144,21 +168,31 @@ class TranslatedM3itParams(M3itParams):
             raise ValueError(f"dataset {self.dataset!r} is none of M3IT's translated sets")
         if self.split == "train":
             raise ValueError(f"split may not be `train`: {self.dataset!r} is for evaluation only")
+        if self.split_field is not None:
+            raise ValueError(f"split_field would let records say `train`: {self.dataset!r} is for evaluation only")
         if self.language is not None and self.language not in found.languages:
             raise ValueError(f"language {self.language!r} is none of the 80 that {self.dataset!r} has")
         return self
 
 
 class TranslatedM3it(M3it):
-    """M3IT-80: evaluation sets that NLLB-1.3B translated into 80 languages, one file a language. Never for training."""
+    """M3IT-80: evaluation sets that were translated into 80 languages, one file a language. Never for training.
+
+    A file such as ``vqa-v2_validation_am.jsonl`` has ``instruction``, ``input`` and ``output``; the pictures are in
+    the untranslated file (``raw``). Records with M3IT's own five fields are read as well.
+    """
 
     Params: ClassVar[type[TranslatedM3itParams]] = TranslatedM3itParams
+    version: ClassVar[int] = 2
 
     def __init__(self, params: TranslatedM3itParams, *, seed: int = 0) -> None:
         super().__init__(params, seed=seed)
         self._entry = catalogue.entry(params.dataset)
         check_adapter(self._entry, "m3it-translated")
         self.licence = self._entry.licence if params.licence == "unknown" else params.licence
+        self._raw = None if params.raw is None else existing(params.raw, "raw")
+        if self._raw is not None and len(self._files) > 1:
+            raise UserError("`raw` belongs to one file", "set `path` to the file of one language and split")
 
     @classmethod
     def expected(cls, params: JsonParams) -> Expected | None:
@@ -171,7 +205,21 @@ class TranslatedM3it(M3it):
     def fingerprint_inputs(self) -> Sequence[str]:
         """Hashes of the files, and of the catalogue entry."""
         entry = hashlib.sha256(self._entry.model_dump_json(exclude={"rows"}).encode()).hexdigest()
-        return [*super().fingerprint_inputs(), entry]
+        return [*super().fingerprint_inputs(), *([data_hash(self._raw)] if self._raw is not None else []), entry]
+
+    def rows(self, shard: str) -> Iterator[Row]:
+        """The translated records in M3IT's own terms, each with the pictures of the raw one."""
+        raw = read_rows(self._raw) if self._raw is not None else None
+        for row in super().rows(shard):
+            named = {short: row.data[short] for short in ("input", "output") if short in row.data}
+            data = {**row.data, **{f"{short}s": said for short, said in named.items()}}
+            if raw is None:
+                yield replace(row, data=data)
+                continue
+            partner = next(raw, None)
+            shown = () if partner is None else [one for name in _RAW for one in as_list(partner.data.get(name))]
+            error = row.error or (partner.error if partner is not None else None)
+            yield Row(row.place, {**data, "image_base64_str": list(shown)}, error)
 
     def _record(self, key: str, language: str, data: Mapping[str, Any]) -> SourceRecord:
         record = super()._record(key, language, data)

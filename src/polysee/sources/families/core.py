@@ -7,6 +7,7 @@ what one of them asks and answers. Media, keys, references, licences, rejects an
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import re
 from abc import ABC, abstractmethod
@@ -21,12 +22,12 @@ from pydantic import Field, model_validator
 from polysee.schema.errors import BadRecord, MissingData, UserError
 from polysee.schema.sample import MediaKind, Turn
 from polysee.sources import catalogue
-from polysee.sources.base import Expected, MediaBlob, Params, Reject, SourceRecord
-from polysee.sources.families.answers import reference_tags
+from polysee.sources.base import EVALUATION_ONLY, Expected, MediaBlob, Params, Reject, SourceRecord
 from polysee.sources.fields import LanguageTag, data_hash, hash_files, image_file, place_images, record_id
 from polysee.sources.rows import Row
 
 _SLOT = re.compile(r"\{(\w+)(?::(\d+))?\}")
+_PACKED = frozenset({".gz", ".zip", ".bz2", ".xz", ".tar", ".tgz", ".7z", ".zst"})
 
 
 class AdapterParams(Params):
@@ -105,7 +106,7 @@ class AnnotationSource(ABC):
     """A public annotation format. ``dataset``: the catalogue entry that it reads unless told otherwise."""
 
     Params: ClassVar[type[AdapterParams]] = AdapterParams
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adapter: ClassVar[str]
     dataset: ClassVar[str]
     image: ClassVar[str] = ""
@@ -152,7 +153,7 @@ class AnnotationSource(ABC):
 
     def fingerprint_inputs(self) -> Sequence[str]:
         """Hashes of the annotation files, of the catalogue entry, and one over all media that are named."""
-        rows = (row for number, row in enumerate(self.rows(), 1) if number not in self._left_out)
+        rows = (row for number, row in enumerate(self.rows(), 1) if self._is_drawn(number))
         names = {name for row in rows for name in self._names(row)}
         entry = hashlib.sha256(self._entry.model_dump_json(exclude={"rows"}).encode()).hexdigest()
         return [*(data_hash(path) for path in self.files()), entry, hash_files(self._folder, names)]
@@ -167,12 +168,12 @@ class AnnotationSource(ABC):
         """The records of one shard, in order; a bad one becomes a `Reject` with its file and place."""
         part, seen = int(shard.partition("/")[0]), set[str]()
         for number, row in enumerate(self.rows(), 1):
-            if number % self._params.parts != part or number in self._left_out:
+            if number % self._params.parts != part:
                 continue
             key = row.place
             try:
                 item = self._checked(row)
-                if item is None:
+                if item is None or not self._is_drawn(number):
                     continue
                 key = item.key or f"record-{number}"
                 if key in seen:
@@ -184,15 +185,23 @@ class AnnotationSource(ABC):
                 yield Reject(key, bad.reason, detail, self._language())
 
     @cached_property
-    def _left_out(self) -> frozenset[int]:
-        """Numbers of the annotations beyond ``most``; those that cannot be read, or of other splits, do not count."""
-        most = self._params.most
-        if most is None:
-            return frozenset()
-        usable = [number for number, row in enumerate(self.rows(), 1) if self._usable(row)]
+    def _drawn(self) -> frozenset[int] | None:
+        """Numbers of the annotations that ``most`` lets in (None: all); bad ones and those of other splits are none.
+
+        The draw holds no more than ``most`` numbers in memory, however long the file is.
+        """
+        if self._params.most is None:
+            return None
         name = self._entry.name
-        usable.sort(key=lambda number: hashlib.sha256(f"{self._seed}:{name}:{number}".encode()).digest())
-        return frozenset(usable[most:])
+        usable = (number for number, row in enumerate(self.rows(), 1) if self._usable(row))
+
+        def place(number: int) -> bytes:
+            return hashlib.sha256(f"{self._seed}:{name}:{number}".encode()).digest()
+
+        return frozenset(heapq.nsmallest(self._params.most, usable, key=place))
+
+    def _is_drawn(self, number: int) -> bool:
+        return self._drawn is None or number in self._drawn
 
     def _usable(self, row: Row) -> bool:
         try:
@@ -228,8 +237,10 @@ class AnnotationSource(ABC):
         blobs = tuple(self._blob(one) for one in item.media)
         if not item.turns or not all(turn.output for turn in item.turns):
             raise BadRecord("empty-answer", "a turn has no output")
-        if item.options and item.turns[0].output not in item.options:
-            raise BadRecord("bad-option", f"{item.turns[0].output!r} is not among the options")
+        own = item.turns[0].output
+        if item.options and own not in item.options:
+            raise BadRecord("bad-option", f"{own!r} is not among the options")
+        given = tuple(one for one in item.references if one)
         return SourceRecord(
             key=key,
             task=self._params.task or self._entry.task,
@@ -238,13 +249,14 @@ class AnnotationSource(ABC):
             media=blobs,
             options=item.options,
             split=self._params.split,
-            tags=(*self._origin_tags(), *item.tags, *reference_tags(item.references)),
+            tags=(*self._origin_tags(), *item.tags),
+            references=() if given == (own,) else given,
         )
 
     def _origin_tags(self) -> tuple[str, ...]:
         entry = self._entry
         made = () if entry.origin == "authentic" else (f"provenance:{entry.origin}",)
-        return (f"dataset:{entry.name}", *made)
+        return (f"dataset:{entry.name}", *made, *((EVALUATION_ONLY,) if entry.evaluation_only else ()))
 
     def _blob(self, medium: Medium | MediaBlob) -> MediaBlob:
         if isinstance(medium, MediaBlob):
@@ -325,8 +337,11 @@ def check_adapter(entry: catalogue.Entry, adapter: str) -> None:
 
 
 def existing(path: str, name: str) -> Path:
-    """``path`` with ``~`` expanded. Raises `MissingData` where nothing is there."""
+    """``path`` with ``~`` expanded. Raises `MissingData` where nothing is there, `UserError` for a packed file."""
     found = Path(path).expanduser()
+    if found.suffix.lower() in _PACKED and found.is_file():
+        raise UserError(f"the file for `{name}` is packed", "unpack it first: it is read as its makers write it",
+                        place=str(found))  # fmt: skip
     if not found.exists():
         fix = f"set `{name}` to the dataset's own file or folder"
         raise MissingData(f"there is no such file for `{name}`", fix, place=str(found))

@@ -27,14 +27,21 @@ OCR_VQA_SPLITS = {1: "train", 2: "val", 3: "test"}
 
 
 class DocVqa(FlatSource):
-    """DocVQA: ``image`` is a path, ``answers`` the accepted ones, the first of which is the output."""
+    """DocVQA: ``image`` is a path, ``answers`` the accepted ones, the first of which is the output.
+
+    The path is ``documents/….png``; the archive of later releases (``spdocvqa_images``) has the files without a folder.
+    """
 
     adapter: ClassVar[str] = "docvqa"
     dataset: ClassVar[str] = "docvqa"
-    image: ClassVar[str] = "{image}"
+    image: ClassVar[str] = "{image}|{file}"
     layout: ClassVar[Layout] = Layout(
         within="data.item", question="question", answer="answers", key="questionId", split="data_split"
     )
+
+    def mended(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With the last part of the path as ``file``."""
+        return {**data, "file": PurePosixPath(full_field(data, "image")).name}
 
 
 class InfographicVqa(FlatSource):
@@ -138,21 +145,19 @@ class ChartQa(FlatSource):
 
 
 class PlotQa(FlatSource):
-    """PlotQA: ``qa_pairs`` of ``question_string`` and ``answer``, a word or a number."""
+    """PlotQA: ``qa_pairs`` of ``question_string`` and ``answer``, a word or a number.
+
+    Its documentation promises no id (files have a ``qid``, which need not be unique): records go by their number.
+    """
 
     adapter: ClassVar[str] = "plotqa"
     dataset: ClassVar[str] = "plotqa"
     image: ClassVar[str] = "{image_index}.png"
-    layout: ClassVar[Layout] = Layout(within="qa_pairs.item", question="question_string", answer="answer", key="id")
-
-    def mended(self, data: dict[str, Any]) -> dict[str, Any]:
-        """With an id: a ``qid`` is unique within its image alone."""
-        qid = record_id(required(data, "qid"))
-        return {**data, "id": f"{record_id(required(data, 'image_index'))}/{qid}"}
+    layout: ClassVar[Layout] = Layout(within="qa_pairs.item", question="question_string", answer="answer")
 
 
 class TabMwp(FlatSource):
-    """TabMWP: sums about a table that is drawn as an image; ``unit`` stands before the question."""
+    """TabMWP: sums about a table that is drawn as an image. Where the answer has a ``unit``, the question tells it."""
 
     adapter: ClassVar[str] = "tabmwp"
     dataset: ClassVar[str] = "tabmwp"
@@ -160,6 +165,11 @@ class TabMwp(FlatSource):
     layout: ClassVar[Layout] = Layout(
         within="*", question="question", answer="answer", options="choices", key="key", split="split"
     )
+
+    def mended(self, data: dict[str, Any]) -> dict[str, Any]:
+        """With the unit behind the question, as its authors' own prompts have it."""
+        asked, unit = full_field(data, "question"), optional_field(data, "unit")
+        return {**data, "question": f"{asked} (Unit: {unit})" if unit else asked}
 
 
 class PixMoDocs(FlatSource):

@@ -2,13 +2,14 @@
 
 Formats: ScienceQA's ``problems.json`` (github.com/lupantech/ScienceQA); ViQuAE's JSON lines in KILT's form
 (github.com/PaulLerner/ViQuAE); AI2D's folder ``questions`` with a file an image (prior.allenai.org/projects/diagram-
-understanding); IconQA's folders with ``data.json`` (github.com/lupantech/IconQA).
+understanding), and its lettered pictures as in InternVL's layout of folders; IconQA's folders with ``data.json``
+(github.com/lupantech/IconQA).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from pydantic import Field
 from polysee.schema.errors import BadRecord
 from polysee.schema.sample import IMAGE_MARK, Turn
 from polysee.sources.families.answers import chosen, listed, required, said, sayings
-from polysee.sources.families.core import AdapterParams, AnnotationSource, Item, Medium
+from polysee.sources.families.core import AdapterParams, AnnotationSource, Item, Medium, fill
 from polysee.sources.families.reading import keyed_rows
 from polysee.sources.fields import full_field, optional_field, record_id
 from polysee.sources.rows import Row, read_rows, unreadable
@@ -85,11 +86,18 @@ class Viquae(AnnotationSource):
 
 
 class Ai2d(AnnotationSource):
-    """AI2D: ``annotations`` is the folder ``questions``; each file has the questions about one diagram."""
+    """AI2D: ``annotations`` is the folder ``questions``; each file has the questions about one diagram.
+
+    A question with ``abcLabel`` asks for letters that are drawn over the diagram's own words. Its picture is
+    ``abc_images/0.png`` or ``0-abc.png``, which users of AI2D draw from its folder ``annotations``; the plain diagram
+    would not do, so that without it the question is rejected. ``images`` is the folder that has ``images`` in it, or
+    that folder itself.
+    """
 
     adapter: ClassVar[str] = "ai2d"
     dataset: ClassVar[str] = "ai2d"
-    image: ClassVar[str] = "{imageName}"
+    image: ClassVar[str] = "images/{imageName}|{imageName}"
+    LETTERED: ClassVar[str] = "abc_images/{imageName}|images/{stem}-abc.png|{stem}-abc.png"
 
     def rows(self) -> Iterator[Row]:
         """The questions of all diagrams, by file name."""
@@ -110,7 +118,12 @@ class Ai2d(AnnotationSource):
         answer = chosen(options, row.data.get("correctAnswer"), "correctAnswer")
         key = record_id(required(row.data, "questionId"))
         turn = Turn(full_field(row.data, "text"), answer)
-        return Item(key, (turn,), (self.image_named(row.data),), options=options)
+        return Item(key, (turn,), (self._diagram(row.data),), options=options)
+
+    def _diagram(self, data: Mapping[str, Any]) -> Medium:
+        if data.get("abcLabel") is not True or self._params.image_name is not None:
+            return self.image_named(data)
+        return Medium(fill(self.LETTERED, {**data, "stem": full_field(data, "imageName").removesuffix(".png")}))
 
 
 class IconQa(AnnotationSource):

@@ -27,6 +27,9 @@ class VqaParams(AdapterParams):
 
     questions: str | None = None
     """The file of questions (``v2_OpenEnded_mscoco_train2014_questions.json``); ``annotations`` has the answers."""
+    words: Literal["answer", "raw_answer"] = "answer"
+    """``raw_answer``: what annotators wrote. OK-VQA alone has it: its ``answer`` is cut to stems (1.0: ``poni tail``)
+    or lemmas (1.1), as its metric compares them, and not what a model should learn to say."""
 
 
 class VqaV2(AnnotationSource):
@@ -47,8 +50,9 @@ class VqaV2(AnnotationSource):
 
     def item(self, row: Row) -> Item:
         """A question, the majority's answer, and all ten as references."""
-        data = row.data
-        answers = sayings(listed(data, "answers", dict), "answers")
+        assert isinstance(self._params, VqaParams)
+        data, words = row.data, self._params.words
+        answers = sayings([required(one, words) for one in listed(data, "answers", dict)], "answers")
         # COCO's names hold the split, which only the name of the annotation file tells.
         own = next((s for s in ("train2014", "val2014", "test2015") if s in self._annotations.name), "train2014")
         media = (self.image_named(data, file_split=own),)
@@ -140,7 +144,7 @@ class Vsr(AnnotationSource):
 
     adapter: ClassVar[str] = "vsr"
     dataset: ClassVar[str] = "vsr"
-    image: ClassVar[str] = "{image}"
+    image: ClassVar[str] = "{image}|train2017/{image}|val2017/{image}"
 
     def rows(self) -> Iterator[Row]:
         """The statements."""

@@ -59,10 +59,13 @@ def values(path: Path, within: str) -> Iterator[Any]:
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
-    """The lines of a CSV or TSV file with a head, as objects of text; cells of up to 16 MiB."""
+    """The lines of a CSV or TSV file with a head, as objects of text; cells of up to 16 MiB.
+
+    A line with bytes that are no UTF-8 has the error ``invalid-utf8``; those after it are read.
+    """
     csv.field_size_limit(_LONGEST_CELL)  # Python's own limit of 128 KiB is less than an article
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
             if reader.fieldnames is None:
                 return
@@ -75,13 +78,18 @@ def csv_rows(path: Path) -> Iterator[Row]:
                 except csv.Error as error:
                     yield Row(place, {}, BadRecord("bad-csv", str(error)))
                     continue
-                extra = None in data or None in data.values()
-                fault = BadRecord("bad-csv", "more or fewer cells than the head") if extra else None
-                yield Row(place, data, fault)
-    except UnicodeDecodeError as error:
-        yield Row(path.name, {}, BadRecord("invalid-utf8", f"byte {error.start + 1} of a block; the rest is not read"))
+                yield Row(place, data, _cell_fault(data))
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _cell_fault(data: dict[Any, Any]) -> BadRecord | None:
+    if None in data or None in data.values():
+        return BadRecord("bad-csv", "more or fewer cells than the head")
+    for name, cell in data.items():
+        if not cell.isascii() and any("\ud800" <= char <= "\udfff" for char in cell):
+            return BadRecord("invalid-utf8", f"the cell {name!r}")
+    return None
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
@@ -116,9 +124,14 @@ def lines(path: Path) -> Iterator[Row]:
 
 
 def text_lines(path: Path) -> list[str]:
-    """All lines of a text file, without white space at their ends, empty ones kept. Raises `UserError`."""
+    """All lines of a text file, without white space at their ends, empty ones kept. Raises `UserError`.
+
+    As in `lines`, only a line feed ends a line: files that run in parallel would part company at a character such as
+    U+2028 or U+0085 within a text if it counted as one.
+    """
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        said = path.read_text(encoding="utf-8-sig")
+        return [line.strip() for line in said.removesuffix("\n").split("\n")] if said else []
     except UnicodeDecodeError as error:
         raise UserError(f"this is not UTF-8: byte {error.start + 1}", "save it as UTF-8", place=str(path)) from None
     except OSError as error:

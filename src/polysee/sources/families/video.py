@@ -63,7 +63,8 @@ class MsrVtt(_Video):
 
     @cached_property
     def _splits(self) -> dict[object, object]:
-        return {one.get("video_id"): one.get("split") for one in values(self._annotations, "videos.item")}
+        videos = (one for one in values(self._annotations, "videos.item") if isinstance(one, dict))
+        return {str(one.get("video_id")): one.get("split") for one in videos}
 
     def item(self, row: Row) -> Item | None:
         """A caption of a video."""

@@ -96,8 +96,8 @@ def _categories(facts: Facts) -> Iterator[str]:
 
 def _opening(of: Card) -> str:
     return (
-        f"{of.facts.samples:,} samples in {len(of.facts.languages)} language(s), written in the format "
-        f"`{of.format}` by polysee {__version__}. The choice: {_plain(of.selection)}. "
+        f"{_number(of.facts.samples, 'sample')} in {_number(len(of.facts.languages), 'language')}, written in the "
+        f"format `{of.format}` by polysee {__version__}. The choice: {_plain(of.selection)}. "
         f"The data's fingerprint is `{of.fingerprint}`."
     )
 
@@ -109,13 +109,15 @@ def _warnings(facts: Facts) -> Iterator[str]:
         names = ", ".join(map(_plain, forbidden))
         yield (
             "> [!WARNING]\n> **Not for commercial use.** "
-            f"{number:,} sample(s) stand under a licence that forbids it: {names}."
+            f"{_number(number, 'sample')} {'stands' if number == 1 else 'stand'} under a licence that forbids it: "
+            f"{names}."
         )
     unstated = sum(number for (_, licence), number in facts.sources.items() if is_unstated(licence))
     if unstated:
         yield (
             "> [!WARNING]\n> **Licence not stated.** "
-            f"{unstated:,} sample(s) come from a source of which no licence is known; nobody may assume one."
+            f"{_number(unstated, 'sample')} {'comes' if unstated == 1 else 'come'} from a source of which no licence "
+            "is known; nobody may assume one."
         )
 
 
@@ -152,20 +154,33 @@ def _funnel(of: Card) -> str:
     left: dict[tuple[str, str], int] = {}
     for row in rows:
         at = row.step, row.language
-        left[at] = left.get(at, 0) + (row.out if row.made is None else row.made)
+        left[at] = left.get(at, 0) + _after(row)
     tags = sorted({row.language for row in rows} | set(of.facts.languages))
     head = ("language", *map(_plain, steps), "here")
     cells = [(f"`{_plain(tag)}`", *(f"{left.get((step, tag), 0):,}" for step in steps)) for tag in tags]
     here = [f"{of.facts.languages[tag]:,}" for tag in tags]
     table = _table([head, *((*cell, number) for cell, number in zip(cells, here, strict=True))])
-    reasons = [
-        f"{_plain(row.step)}, `{_plain(row.language)}`: "
-        + ", ".join(f"{_plain(why)} {number:,}" for why, number in gone)
-        for row in rows
-        if (gone := [*row.dropped, *(pair for pair in (("unknown", row.unknown), ("failed", row.failed)) if pair[1])])
-    ]
     text = f"Samples that each step left (a score drops none, a source's are those that could be read).\n\n{table}"
-    return f"{text}\n\nWhat went, and why:\n\n{_points(reasons)}" if reasons else text
+    gone = [_reasons(row) for row in rows if row.verb != "score"]
+    unrated = [_reasons(row) for row in rows if row.verb == "score"]
+    for title, points in (("What went, and why", gone), ("What has no value of a score, and stayed", unrated)):
+        if any(points):
+            text += f"\n\n{title}:\n\n{_points(filter(None, points))}"
+    return text
+
+
+def _after(row: FunnelRow) -> int:
+    """Samples that are there after a step: a score keeps those that it cannot rate too."""
+    if row.verb == "score":
+        return row.in_
+    return row.out if row.made is None else row.made
+
+
+def _reasons(row: FunnelRow) -> str:
+    """Why samples of a language went or have no value; "" where none is so."""
+    why = [*row.dropped, *(pair for pair in (("unknown", row.unknown), ("failed", row.failed)) if pair[1])]
+    said = ", ".join(f"{_plain(reason)} {number:,}" for reason, number in why)
+    return f"{_plain(row.step)}, `{_plain(row.language)}`: {said}" if said else ""
 
 
 def _limits(of: Card) -> list[str]:
@@ -204,6 +219,11 @@ def _fenced(kind: str, text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{kind}\n{text.rstrip()}\n{fence}"
+
+
+def _number(number: int, one: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _plain(text: str) -> str:

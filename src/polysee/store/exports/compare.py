@@ -32,6 +32,7 @@ FIELDS: dict[str, Callable[[Sample], object]] = {
     "options": lambda s: s.options,
     "split": lambda s: s.split,
     "tags": lambda s: s.tags,
+    "references": lambda s: s.references,
     "licence": lambda s: s.origin.licence,
     "origins": lambda s: s.origins,
 }

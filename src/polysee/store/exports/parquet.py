@@ -140,6 +140,7 @@ def export_schema(plan: Plan) -> pa.Schema:
         "turns": pa.list_(TURN),
         "options": pa.list_(pa.string()),
         "tags": pa.list_(pa.string()),
+        "references": pa.list_(pa.string()),
         "media": pa.list_(MEDIA_REF),
         "origins": pa.list_(ORIGIN),
     }

@@ -48,7 +48,9 @@ class Selection:
         self.total = store.count(self._where)
         if not self.total:
             raise self._nothing()
-        self.score_schema = pa.schema([f for f in store.sample_schema() if f.name not in SAMPLE_COLUMNS])
+        schema = store.sample_schema()
+        self._columns = [name for name in schema.names if name in SAMPLE_COLUMNS]
+        self.score_schema = pa.schema([field for field in schema if field.name not in SAMPLE_COLUMNS])
 
     def outline(self) -> tuple[tuple[str, ...], bool]:
         """The splits that there are, ``train`` first, and whether any sample has a video."""
@@ -62,7 +64,7 @@ class Selection:
 
     def samples(self, split: str) -> Iterator[tuple[Sample, Mapping[str, object]]]:
         """The samples of one split in dataset order, each with the values of its score columns."""
-        columns = [*SAMPLE_COLUMNS, *self.score_schema.names]
+        columns = [*self._columns, *self.score_schema.names]
         where = _all_of(self._where, f"split = {_sql(split)}")
         for batch in self._store.sample_batches(columns, where, batch_size=1024):
             scores = batch.select(self.score_schema.names).to_pylist() if self.score_schema.names else []
