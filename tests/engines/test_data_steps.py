@@ -8,10 +8,11 @@ from typing import Any
 import polysee_fakes
 import pytest
 
+from polysee.engines import data_steps
 from polysee.engines.data_steps import ScoreStep, SelectStep, SourceStep, TransformStep
 from polysee.engines.local import run_steps
 from polysee.schema import UserError
-from polysee.schema.arrow import from_table
+from polysee.schema.arrow import SAMPLE_COLUMNS, from_table
 from polysee.store.manifest import FunnelRow
 from polysee.store.run import RunStore
 
@@ -125,6 +126,15 @@ def test_equal_samples_of_two_sources_become_one_with_two_origins(tmp_path: Path
     ]
     assert total(store.funnel(), "again") == {"in": 24, "out": 20, "made": 20, "equal-sample": 4}
     assert store.rejects().num_rows == 0
+
+
+def test_a_run_that_an_older_version_began_takes_no_further_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, fake())
+    monkeypatch.setattr(data_steps, "SAMPLE_COLUMNS", (*SAMPLE_COLUMNS, "later"))
+    with pytest.raises(UserError, match="no column 'later'"):
+        run(tmp_path, fake(), fake("again", first=20))
 
 
 @pytest.mark.parametrize("evaluation_first", [True, False])

@@ -176,6 +176,56 @@ def test_a_change_of_evaluation_does_not_train(run: Path, tmp_path: Path) -> Non
         assert (folder / name).read_bytes() == (run / name).read_bytes()
 
 
+def test_models_are_kept_while_training_and_measured_one_by_one(run: Path, tmp_path: Path) -> None:
+    changes = ["stages.full.keep_every=3", "evaluate.checkpoints=all"]
+    steps = build_steps(chain(changes))
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with RunStore(folder) as store:
+        would = [plan.name for plan in explain(steps, store) if plan.will_run]
+        assert would == ["train-full", "evaluate", "evaluate-checkpoints", "report"]
+        run_steps(steps, store, workers=0)
+    for name in ("checkpoints/full/model.safetensors", "scores.json"):
+        assert (folder / name).read_bytes() == (run / name).read_bytes(), "keeping models changes nothing in them"
+    kept = folder / "checkpoints" / "full.kept"
+    assert sorted(path.name for path in kept.iterdir()) == ["3", "6"]
+    weights = [
+        (path / "model.safetensors").read_bytes() for path in (kept / "3", kept / "6", folder / "checkpoints/full")
+    ]
+    assert len(set(weights)) == 3
+    curves = json.loads((folder / "curves.json").read_text())
+    assert [(one["name"], one["steps"]) for one in curves["checkpoints"]] == [
+        ("warm", 3),
+        ("full@3", 6),
+        ("full@6", 9),
+        ("full", 11),
+    ]
+    overall = curves["curves"][0]
+    assert (overall["ability"], overall["language"]) == (None, None)
+    four_way = json.loads((run / "scores.json").read_text())["macro"]["four_way"]
+    assert overall["points"][-1]["value"] == pytest.approx(four_way, abs=1e-5)
+    early = read_predictions(folder / "curves" / "full@3" / "predictions.lance")
+    assert set(early["baseline"].to_pylist()) == {None}
+    assert 'id="checkpoints"' in (folder / "report.html").read_text(encoding="utf-8")
+    # Disks fill up: a kept model may go, and nothing is trained again.
+    shutil.rmtree(kept / "3")
+    assert not [plan.name for plan in explain(steps, RunStore.open_read_only(folder)) if plan.will_run]
+
+
+def test_worse_pictures_in_a_recipe(run: Path, tmp_path: Path) -> None:
+    task = '{"task": "naming", "metric": "choice", "baselines": ["blank", "untrained"], "distortions": ["jpeg"]}'
+    _, scores = again(run, tmp_path / "run", f"evaluate.tasks=[{task}]")
+    before = [
+        row
+        for row in json.loads((run / "scores.json").read_text())["tasks"]
+        if (row["task"], row["metric"]) == ("naming", "choice")
+    ]
+    assert [row for row in scores["tasks"] if "variant" not in row] == before
+    assert {row["variant"] for row in scores["tasks"] if "variant" in row} == {"jpeg-1", "jpeg-2", "jpeg-3"}
+    levels = {(row["language"], row["level"]) for row in scores["robustness"] if row["ability"] is None}
+    assert levels == {(tag, level) for tag in (None, "ar", "en", "uk", "zh") for level in (1, 2, 3)}
+
+
 def test_a_changed_threshold_trains_on_what_is_left(run: Path, tmp_path: Path) -> None:
     folder, scores = again(run, tmp_path / "run", "select.short.where=language <> 'zh'")
     for name in ("01-world", "02-ask", "03-length", "05-encoder"):

@@ -175,6 +175,16 @@ GOLDEN = {
         HEAD + "evaluate:\n  splits: [scenes, train]\n",
         "r.yaml:4:20: evaluate.splits.1: what was trained on cannot measure a model\nhint: name held-out splits only",
     ),
+    "a curve of one checkpoint": (
+        HEAD + STAGE + "    steps: 5\n    keep_every: 5\nevaluate:\n  checkpoints: all\n",
+        "r.yaml:12:16: evaluate.checkpoints: a curve needs two checkpoints, and one stage of 5 steps makes one\n"
+        "hint: let the stage keep more: give it `keep_every`, below its steps",
+    ),
+    "a distortion that does not exist": (
+        HEAD + STAGE + "    steps: 5\nevaluate:\n  tasks: [{task: a, metric: choice, distortions: [blurr]}]\n",
+        "r.yaml:11:51: evaluate.tasks.0.distortions.0: expected one of `blur`, `noise`, `jpeg`, `contrast`, "
+        "`pixelate`, got 'blurr'\nhint: did you mean `blur`?",
+    ),
     "a column that does not exist": (
         HEAD + "select:\n- name: b\n  where: langauge = 'no'\n",
         "r.yaml:5:10: select.b.where: there is no column `langauge`\nhint: did you mean `language`?",

@@ -54,17 +54,17 @@ def test_equals_signs_in_the_value() -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("mix.temprature=2", "--set mix.temprature: mix.temprature: unknown key\nhint: did you mean `temperature`?"),
+        ("mix.temprature=2", "--set mix.temprature: unknown key\nhint: did you mean `temperature`?"),
         ("stages.tun.steps=2", "--set stages.tun.steps: stages has no entry `tun`\nhint: did you mean `tune`?"),
         ("stages.7.steps=2", "--set stages.7.steps: stages has no entry `7`\nhint: entries: align, tune"),
         (
             "stages.tune.steps=0",
-            "--set stages.tune.steps: stages.tune.steps: expected a whole number of at least 1, got 0\n"
+            "--set stages.tune.steps: expected a whole number of at least 1, got 0\n"
             "hint: write a whole number of at least 1",
         ),
         (
             "sources.web.params.langauge=ar",
-            "--set sources.web.params.langauge: sources.web.params.langauge: unknown key\n"
+            "--set sources.web.params.langauge: unknown key\n"
             "hint: did you mean `language`?",
         ),
         (

@@ -116,10 +116,27 @@ def test_requests_and_their_cost_are_foreseen(nowhere: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "score", "service", "threshold"),
+    [("visionblocks", "quality", "kiwi", "quality >= 0.85"), ("ain-data", "similarity", "labse", "similarity >= 0.80")],
+)
+def test_translations_are_judged_as_the_papers_do(
+    name: str, score: str, service: str, threshold: str, nowhere: Path
+) -> None:
+    recipe, sizes = _planned(name)
+    assert [(one.use, one.params["service"]) for one in recipe.scores] == [(score, service)]
+    assert [one.where.endswith(f" OR {threshold}") for one in recipe.select] == [True]
+    (line,) = (one.line() for one in service_estimates(recipe, sizes, nowhere) if one.step == score)
+    assert line.endswith("how often is not known yet")
+
+
+@pytest.mark.parametrize(
     ("name", "refused"),
     [
         ("m3it", ["'imagenet' is non-commercial", "'multi30k-de'", "nllb-200-distilled-1.3B) is CC-BY-NC-4.0"]),
-        ("visionblocks", ["'dvqa' is CC-BY-NC-4.0", "Unbabel/Tower-Plus-9B"]),
+        (
+            "visionblocks",
+            ["'dvqa' is CC-BY-NC-4.0", "Unbabel/Tower-Plus-9B", "Unbabel/wmt22-cometkiwi-da) is CC-BY-NC-SA-4.0"],
+        ),
         ("ain-data", ["'scienceqa' is CC-BY-NC-SA-4.0"]),
     ],
 )

@@ -71,6 +71,10 @@ def _checked_m3it(store: RunStore) -> None:
     assert all(ref.box is None for sample in regions for ref in sample.media)
 
 
+def _dropped(store: RunStore, select: str) -> int:
+    return sum(n for row in store.funnel() for reason, n in row.dropped if reason == select)
+
+
 def test_m3it_in_small_is_exported_read_again_and_trained_on(tmp_path: Path) -> None:
     store = _run(RECIPES / "m3it-tiny.yaml", tmp_path / "runs" / "m3it-tiny", SMALL)
     _checked_m3it(store)
@@ -99,7 +103,10 @@ def test_the_whole_recipe(name: str, tmp_path: Path) -> None:
         assert {"ca", "gl", "eo"} <= {tag for tag, share in shares.items() if share.translated == 1}
         assert any(not sample.media for sample in train)
         assert any(ref.kind == "video" for sample in train for ref in sample.media)
+        assert 0 < _dropped(store, "good_translation") < 40
     else:
         assert set(shares) == {"ar", "en", "es"}
         assert shares["ar"].authentic == 1
         assert 0.3 < shares["es"].authentic < 0.7
+        # "at the top" becomes a cup, "left" something that was left.
+        assert 40 < _dropped(store, "good_translation") < 110

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,24 @@ def test_resumed_run_ends_with_the_same_bits(planned: Planned, tmp_path: Path, p
     assert not equal(weights(planned.model()), expected)
     assert log_rows(tmp_path / "killed/train.jsonl") == log_rows(tmp_path / "whole/train.jsonl")
     assert [row["step"] for row in log_rows(again.log)] == list(range(STEPS))
+
+
+def test_models_to_keep_are_handed_out_and_missed_by_no_kill(planned: Planned, tmp_path: Path) -> None:
+    expected = trained(planned.stage(tmp_path / "whole"))
+    kept: list[tuple[int, dict[str, torch.Tensor]]] = []
+
+    def keeping(folder: Path) -> StageRun:
+        stage = planned.stage(folder, keep_every=2, checkpoint_every=EVERY)
+        return replace(stage, keep=lambda step: kept.append((step, weights(stage.model))))
+
+    killed = keeping(tmp_path / "killed")
+    with pytest.raises(Killed):
+        train_stage(killed, killed_at(EVERY + 1))
+    assert [step for step, _ in kept] == [2, 4]
+    again = keeping(tmp_path / "killed")
+    assert equal(trained(again), expected)
+    assert [step for step, _ in kept] == [2, 4, 6]
+    assert not equal(kept[0][1], kept[1][1])
 
 
 def test_resumes_where_a_part_had_not_been_reached(planned: Planned, tmp_path: Path) -> None:

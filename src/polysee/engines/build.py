@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from polysee.engines.data_steps import ScoreStep, SelectStep, SourceStep, TransformStep
-from polysee.engines.model_steps import EncoderStep, EvaluateStep, PlanStep, ReportStep, TokenizerStep, TrainStep
+from polysee.engines.judge_step import JudgeStep
+from polysee.engines.model_steps import (
+    CurvesStep,
+    EncoderStep,
+    EvaluateStep,
+    PlanStep,
+    ReportStep,
+    TokenizerStep,
+    TrainStep,
+)
 from polysee.engines.step import Step
+from polysee.evaluation.judge.config import JudgeSection
 from polysee.recipe.models import Recipe
 from polysee.training.config import StageConfig
 
@@ -37,11 +47,20 @@ def build_steps(recipe: Recipe) -> list[Step]:
             steps.append(TrainStep(plan.stage, recipe.model, recipe.seed, start, plan.parameters(), after=after))
             start = plan.stage.name
         if recipe.evaluate:
-            steps.append(EvaluateStep(recipe.evaluate, recipe.stages[-1], recipe.model, recipe.seed))
+            steps.append(EvaluateStep(recipe.evaluate, recipe.stages[-1], recipe.seed))
+            if recipe.evaluate.checkpoints == "all":
+                steps.append(CurvesStep(recipe.evaluate, recipe.seed))
+            if recipe.evaluate.judge:
+                steps.append(_judge(recipe.evaluate.judge, recipe))
         last = steps[-1].name
     if recipe.report and recipe.sources:
         steps.append(ReportStep(recipe.report.gallery, after=last))
     return steps
+
+
+def _judge(section: JudgeSection, recipe: Recipe) -> JudgeStep:
+    assert recipe.evaluate is not None
+    return JudgeStep(section, recipe.evaluate.resamples, recipe.seed, recipe.services, recipe.tolerance)
 
 
 def _repeats(recipe: Recipe, stage: StageConfig) -> tuple[tuple[str, float], ...]:

@@ -14,20 +14,22 @@ import pyarrow as pa
 from pydantic import JsonValue
 
 from polysee import scores, sources, transforms
+from polysee.engines.ancestry import given_to_transforms
 from polysee.engines.journal import Journal
 from polysee.engines.reading import Part, SourceJob, TransformJob, kept_mask
 from polysee.engines.resolve import StoredPart
 from polysee.engines.rows import RowsWork
-from polysee.engines.scoring import Scored, ScoreJob, output_schema
+from polysee.engines.scoring import Scored, ScoreJob, output_schema, wants_origin
 from polysee.engines.services import StepServices
 from polysee.engines.staging import StagePlace
 from polysee.engines.step import StepContext, StepOutcome, Versions
 from polysee.engines.tally import Tally
-from polysee.schema.arrow import SAMPLE_SCHEMA
+from polysee.schema.arrow import SAMPLE_COLUMNS, SAMPLE_SCHEMA
 from polysee.schema.errors import UserError
+from polysee.scores.base import TRANSLATED_FROM
 from polysee.services.config import ServiceConfig
 from polysee.store import tables
-from polysee.store.manifest import Manifest
+from polysee.store.manifest import DATA_VERBS, Manifest
 from polysee.store.run import KEEP, lance_complaint
 
 Params = dict[str, JsonValue]
@@ -75,6 +77,10 @@ class SourceStep:
             for number, shard in enumerate(shards)
         ]
         schema = SAMPLE_SCHEMA if previous is None else tables.open_at(store.samples_path).schema
+        lacking = [name for name in SAMPLE_COLUMNS if name not in schema.names]
+        if lacking:
+            cause = f"an older polysee began this run: its samples have no column {lacking[0]!r}"
+            raise UserError(cause, "start it again in a new folder", place=str(store.path))
         work = RowsWork(context, self.name, self.verb, self.tolerance)
         outcome = work.run(jobs, "shards", schema, stored=_stored(context), appends=True)
         if not any(row.in_ for row in outcome.rows):
@@ -184,14 +190,14 @@ class ScoreStep:
         part = Part(self.use, _text(self.params), None, self._services().spec(context.store.path))
         entries: dict[int, Scored] = {}
         jobs: list[tuple[int, ScoreJob]] = []
-        stored = _stored(context)
+        stored, given = _stored(context), self._given(context)
         for number, one in enumerate(stored):
             entry = journal.read(number)
             if entry is not None and tables.fragments_present(one.path, [entry.fragment]):
                 entries[number] = entry
             else:
                 unit = f"fragment {number} for {self.name}"
-                jobs.append((number, ScoreJob(part, unit, one.path, one.version, one.fragment)))
+                jobs.append((number, ScoreJob(part, unit, one.path, one.version, one.fragment, given)))
         with context.progress.task(f"score {self.name}", len(stored), "fragments") as task:
             task.set_done(len(entries))
 
@@ -203,10 +209,14 @@ class ScoreStep:
             context.pool.run(jobs, done, advance=lambda n: task.count(n, "samples"))
         return [entries[number] for number in range(len(stored))]
 
+    def _given(self, context: StepContext) -> tuple[int, ...]:
+        before = [m for m in context.store.manifests.all() if m.verb in DATA_VERBS]
+        return given_to_transforms(before) if wants_origin(scores.get(self.use)) else ()
+
     def _check_columns(self, schema: pa.Schema) -> None:
         score = scores.get(self.use)
         for name in score.inputs:
-            if name not in schema.names:
+            if name not in (*schema.names, TRANSLATED_FROM.name):
                 raise UserError(
                     f"the score {self.name!r} needs the column {name!r}", f"there are {', '.join(schema.names)}"
                 )

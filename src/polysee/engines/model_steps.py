@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from polysee.engines.outdated import drop
 from polysee.engines.step import StepContext, StepOutcome
 from polysee.evaluation.config import EvaluateConfig
 from polysee.models.compose import weights_file
@@ -19,6 +22,9 @@ from polysee.store.fingerprint import hash_file
 from polysee.store.folders import publish_folder
 from polysee.store.run import RunStore
 from polysee.training.config import EncoderConfig, StageConfig
+
+if TYPE_CHECKING:
+    from polysee.inference.backends.native import Subject
 
 
 def kept_samples(store: RunStore, split: str) -> list[Sample]:
@@ -197,9 +203,10 @@ class TrainStep:
         return f"train-{self.stage.name}"
 
     def parameters(self) -> JsonValue:
+        # How often a checkpoint is written changes nothing in what is trained; but models to keep have to be made.
+        silent = {"checkpoint_every"} if self.stage.keep_every else {"checkpoint_every", "keep_every"}
         return {
-            # How often a checkpoint is written changes nothing in what is trained.
-            "stage": self.stage.model_dump(mode="json", exclude={"checkpoint_every"}),
+            "stage": self.stage.model_dump(mode="json", exclude=silent),
             "model": self.model.model_dump(mode="json"),
             "start": self.start,
             "seed": self.seed,
@@ -215,11 +222,14 @@ class TrainStep:
         not load as it was saved."""
         from transformers import AutoModelForImageTextToText
 
+        from polysee.inference.checkpoint import kept_folder
         from polysee.models.compose import compose
         from polysee.models.device import best_device
         from polysee.models.prompt import PromptEncoder
         from polysee.models.quiet import no_bars
         from polysee.models.save import save_hub_folder
+        from polysee.store.atomic import make_folder
+        from polysee.training.checkpoint import StageCheckpoints
         from polysee.training.data import PlannedData
         from polysee.training.features import FeatureCache
         from polysee.training.loop import StageRun, train_stage
@@ -243,7 +253,15 @@ class TrainStep:
             cache = FeatureCache(context.folder / "features", policy, model.model.vision_tower, stage.precision)
             with context.progress.task(f"{self.name}: vision features", None, "media") as task:
                 data.use_features(cache, task.set_done)
-        run = StageRun(stage, model, data, context.folder, store.path / "train.jsonl")
+        kept = kept_folder(store.path, stage.name)
+        if stage.keep_every and StageCheckpoints(context.folder / "steps").newest() is None:
+            drop(kept)  # of a training that is not this one
+            make_folder(kept)
+
+        def keep(step: int) -> None:
+            save_hub_folder(copy.deepcopy(model).cpu(), tokenizer, policy, kept / str(step))
+
+        run = StageRun(stage, model, data, context.folder, store.path / "train.jsonl", keep)
         with context.progress.task(self.name, stage.steps, "steps") as task:
             last = [0.0]
 
@@ -257,7 +275,9 @@ class TrainStep:
         folder = f"checkpoints/{stage.name}"
         save_hub_folder(model.cpu(), tokenizer, policy, store.path / folder)
         summary = f"{stage.steps:,} steps, {sum(p.numel() for p in model.parameters()):,} parameters"
-        return StepOutcome(summary=summary, outputs=(folder, f"{folder}/model.safetensors"))
+        # Single ones of the kept models may be deleted: that is no reason to train again.
+        extra = (str(kept.relative_to(store.path)),) if stage.keep_every else ()
+        return StepOutcome(summary=summary, outputs=(folder, f"{folder}/model.safetensors", *extra))
 
 
 @dataclass(frozen=True)
@@ -307,13 +327,37 @@ class EncoderStep:
         return StepOutcome(summary=summary, outputs=("encoder/vision.safetensors",))
 
 
+def open_subject(store: RunStore, folder: Path) -> Subject:
+    """A checkpoint of a run as evaluation sees it, with the run's media, worse pictures among them."""
+    from polysee.evaluation.worse import read_medium
+    from polysee.inference.backends.native import Subject
+    from polysee.inference.checkpoint import load_checkpoint
+
+    loaded = load_checkpoint(folder)
+    policy = TilePolicy(loaded.tiling.tile, loaded.tiling.max_tiles)
+    media = store.media_table()
+
+    def read_tiles(ref: MediaRef) -> Any:
+        return policy.cut(ref, read_medium(ref.sha256, media.read))
+
+    return Subject(loaded.model, loaded.encoder, loaded.normalisation, read_tiles)
+
+
+def evaluation_parameters(config: EvaluateConfig) -> dict[str, JsonValue]:
+    """What the last checkpoint's answers depend on. Settings that came later and are not used leave no trace."""
+    found: dict[str, Any] = config.model_dump(mode="json", exclude={"checkpoints", "judge"})
+    for task in found["tasks"]:
+        if not task["distortions"]:
+            del task["distortions"]
+    return found
+
+
 @dataclass(frozen=True)
 class EvaluateStep:
     """Measures the last stage's checkpoint on all held-out splits and writes ``scores.json``."""
 
     config: EvaluateConfig
     stage: StageConfig
-    model: ModelConfig
     seed: int
     name: str = "evaluate"
     after: str | None = None
@@ -321,28 +365,21 @@ class EvaluateStep:
     version: int = field(default=2, init=False)
 
     def parameters(self) -> JsonValue:
-        return {**self.config.model_dump(mode="json"), "seed": self.seed}
+        return {**evaluation_parameters(self.config), "seed": self.seed}
 
     def external_inputs(self) -> Sequence[str]:
         return ()
 
     def run(self, context: StepContext) -> StepOutcome:
         """Write ``predictions.lance`` as answers come, then ``scores.json``."""
+        from polysee.evaluation.breakdown import build_robustness
         from polysee.evaluation.predictions import read_predictions
-        from polysee.evaluation.run import Subject, evaluate
+        from polysee.evaluation.run import evaluate
         from polysee.evaluation.scores import build_scores, exposure, write_scores
-        from polysee.inference.checkpoint import load_checkpoint
         from polysee.models.device import deterministic
 
         store = context.store
-        loaded = load_checkpoint(store.path / "checkpoints" / self.stage.name)
-        policy = TilePolicy(self.model.vision.tile, self.stage.image_tiles)
-        media = store.media_table()
-
-        def read_tiles(ref: MediaRef) -> Any:
-            return policy.cut(ref, media.read(ref.sha256))
-
-        subject = Subject(loaded.model, loaded.encoder, loaded.normalisation, read_tiles)
+        subject = open_subject(store, store.path / "checkpoints" / self.stage.name)
         path = store.path / "predictions.lance"
         samples = kept_samples(store, "held-out")
         with deterministic(), context.progress.task(self.name, None, "units") as task:
@@ -362,10 +399,70 @@ class EvaluateStep:
         scores, macro = build_scores(
             predictions, had.seen, resamples=self.config.resamples, seed=self.seed, held_in=held_in
         )
-        write_scores(store.path / "scores.json", scores, macro)
+        worse = build_robustness(predictions, resamples=self.config.resamples, seed=self.seed)
+        write_scores(store.path / "scores.json", scores, macro, {"robustness": worse} if worse else None)
         four_way = macro.get("four_way")
         summary = f"{len(predictions):,} answers" + (f", macro four-way {four_way:.3f}" if four_way is not None else "")
         return StepOutcome(summary=summary, outputs=("scores.json", "predictions.lance"))
+
+
+@dataclass(frozen=True)
+class CurvesStep:
+    """Measures the checkpoints before the last one as well and writes ``curves.json``."""
+
+    config: EvaluateConfig
+    seed: int
+    name: str = "evaluate-checkpoints"
+    after: str | None = None
+    verb: str = field(default="evaluate", init=False)
+    version: int = field(default=1, init=False)
+
+    def parameters(self) -> JsonValue:
+        return {**evaluation_parameters(self.config), "seed": self.seed}
+
+    def external_inputs(self) -> Sequence[str]:
+        return ()
+
+    def run(self, context: StepContext) -> StepOutcome:
+        """Write each checkpoint's answers to ``curves/<name>`` as they come, then ``curves.json``.
+
+        The last checkpoint's are those that are in ``predictions.lance`` already.
+        """
+        from polysee.evaluation.curves import FILE, FOLDER, build_curves
+        from polysee.evaluation.items import build_answers
+        from polysee.evaluation.predictions import read_predictions
+        from polysee.evaluation.run import evaluate
+        from polysee.evaluation.scores import training_exposure
+        from polysee.inference.checkpoint import saved_checkpoints
+        from polysee.models.device import deterministic
+        from polysee.store.atomic import make_folder, write_json
+
+        store = context.store
+        tasks = tuple(task.model_copy(update={"baselines": (), "distortions": ()}) for task in self.config.tasks)
+        plain = self.config.model_copy(update={"tasks": tasks})
+        samples = kept_samples(store, "held-out")
+        *before, last = saved_checkpoints(store.path)
+        tables = []
+        for one in before:
+            path = make_folder(store.path / FOLDER / one.name) / "predictions.lance"
+            with deterministic(), context.progress.task(f"{self.name}: {one.name}", None, "units") as task:
+                evaluate(
+                    samples,
+                    plain,
+                    open_subject(store, one.folder),
+                    path=path,
+                    fingerprint=f"{context.fingerprint} {one.name}",
+                    seed=self.seed,
+                    progress=task.set_done,
+                )
+            tables.append((one, path))
+        tables.append((last, store.path / "predictions.lance"))
+        seen = training_exposure(
+            store.sample_batches(["language", "split", "media", *store.keep_columns()], store.kept())
+        )
+        points = [(one, build_answers(read_predictions(path), path=path, seen=seen)) for one, path in tables]
+        write_json(store.path / FILE, build_curves(points, resamples=self.config.resamples, seed=self.seed))
+        return StepOutcome(summary=f"{len(points)} checkpoints", outputs=(FILE, *((FOLDER,) if before else ())))
 
 
 @dataclass(frozen=True)

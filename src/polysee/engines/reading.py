@@ -77,6 +77,10 @@ class SourceJob:
         return self.place.unit
 
     def run(self, link: Link) -> Staged:
+        """Stage what the shard holds and tell how many records of each language became what.
+
+        Raises `UserError` for parameters that do not fit the source, a file that cannot be read, and a full disk.
+        """
         source = self.part.source()
         licence = self.licence or source.licence
         with StageWriter(self.place, SAMPLE_SCHEMA, link) as writer:
@@ -109,6 +113,7 @@ class SourceJob:
                 options=record.options,
                 split=record.split,
                 tags=record.tags,
+                references=record.references,
             )
         except ValueError as error:
             # Also text with lone surrogates, which cannot be hashed nor stored.
@@ -143,6 +148,10 @@ class TransformJob:
         return self.place.unit
 
     def run(self, link: Link) -> Staged:
+        """Stage what the fragment's samples became, those that were dropped before as they are, and tell the fates.
+
+        Raises `UserError` for parameters that do not fit the transform, a service that is not there, and a full disk.
+        """
         table = tables.open_at(self.samples, self.version).get_fragment(self.fragment).to_table()
         kept = kept_mask(table)
         inputs = list(from_table(table.filter(kept)))
@@ -169,6 +178,10 @@ class _TransformWork:
         self._fates: dict[int, str] = {}
 
     def consume(self, part: Part, media: MediaTable) -> None:
+        """Transform all inputs, write what they became, and count the fate of each: out, failed or made none.
+
+        Raises `RuntimeError` where the transform names media that nobody has, and what the transform itself raises.
+        """
         for made in part.transform().apply(self._feed(), media.read):
             number = self._input_of(made.sample)
             if isinstance(made, Failed):
@@ -178,6 +191,9 @@ class _TransformWork:
                 self._take(number, made, part)
             except BadRecord as error:
                 self._fail(number, error.reason, error.detail)
+        self._count()
+
+    def _count(self) -> None:
         tally = self._writer.tally
         for number, sample in enumerate(self._inputs):
             tally.add(sample.language, "in")
@@ -194,7 +210,11 @@ class _TransformWork:
             yield sample
 
     def _input_of(self, sample: Sample) -> int:
-        """The input that a sample was made from: its parent, or itself, or else the one that was read last."""
+        """The input that a sample is or was made from: itself, its parent, or else the one that was read last."""
+        own = self._number.get(sample.id)
+        # One that passes has the parent that an earlier step gave it, which may be an input as well.
+        if own is not None and self._inputs[own].origins == sample.origins:
+            return own
         for name in (sample.origin.parent, sample.id):
             if name in self._number:
                 return self._number[name]

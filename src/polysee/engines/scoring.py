@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from polysee import scores
+from polysee.engines import ancestry
 from polysee.engines.pool import Link
 from polysee.engines.reading import Part, kept_mask
 from polysee.engines.tally import Count, Tally
 from polysee.schema.config import Config
 from polysee.schema.errors import BadRecord, UserError
-from polysee.scores.base import Score
+from polysee.scores.base import TRANSLATED_FROM, Score
 from polysee.store import tables
 from polysee.store.run import KEEP
 
@@ -36,25 +37,41 @@ def output_schema(score: type[Score] | Score) -> pa.Schema:
     return pa.schema([pa.field(field.name, field.type) for field in score.outputs])
 
 
+def wants_origin(score: type[Score] | Score) -> bool:
+    """Whether the score is to be given `TRANSLATED_FROM`."""
+    return TRANSLATED_FROM.name in score.inputs
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """Scores the kept rows of one fragment of the samples at ``version``; rows that were dropped get null."""
+    """Scores the kept rows of one fragment of the samples at ``version``; rows that were dropped get null.
+
+    ``given``: versions in which the samples that others were made from lie (`ancestry.given_to_transforms`).
+    """
 
     part: Part
     unit: str
     samples: Path
     version: int
     fragment: int
+    given: tuple[int, ...] = ()
 
     def run(self, link: Link) -> Scored:
         score: Score = self.part.build(scores.get(self.part.use))
         dataset = tables.open_at(self.samples, self.version)
         keeps = [name for name in dataset.schema.names if name.startswith(KEEP)]
-        columns = list(dict.fromkeys(["id", "language", *score.inputs, *keeps]))
+        inputs = [name for name in score.inputs if name != TRANSLATED_FROM.name]
+        if wants_origin(score):
+            inputs += ancestry.NEEDED
+        columns = list(dict.fromkeys(["id", "language", *inputs, *keeps]))
         table = dataset.get_fragment(self.fragment).to_table(columns=columns)
         kept = kept_mask(table)
+        rows = table.filter(kept).combine_chunks()
+        if wants_origin(score):
+            found = ancestry.translated_from(self.samples, self.given, rows)
+            rows = rows.append_column(TRANSLATED_FROM, pa.chunked_array([found], TRANSLATED_FROM.type))
         work = _ScoreWork(score, self.part.use, link)
-        values = pa.Table.from_batches(work.run(table.filter(kept).combine_chunks()), schema=output_schema(score))
+        values = pa.Table.from_batches(work.run(rows), schema=output_schema(score))
         spread = _spread(values, kept)
         fragment = tables.add_fragment_columns(self.samples, self.version, self.fragment, spread)
         return Scored(unit=self.unit, fragment=fragment, counts=work.tally.counts(), examples=tuple(work.examples))

@@ -146,6 +146,10 @@ class _MediaFiles:
         self.fragments: list[str] = []
 
     def add(self, ref: MediaRef, info: MediaInfo, data: bytes) -> None:
+        """Take a checked medium once; what waits is written as soon as it has `_MEDIA_BYTES` bytes.
+
+        Raises `UserError` for a full disk.
+        """
         if ref.sha256 in self._seen:
             return
         self._seen.add(ref.sha256)

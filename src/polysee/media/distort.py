@@ -37,7 +37,8 @@ def distort(image: Image.Image, kind: str, level: int, *, key: str) -> Image.Ima
 def distort_bytes(data: bytes, kind: str, level: int, *, key: str) -> bytes:
     """As `distort`, from encoded bytes to PNG bytes. Raises `BadRecord` for bytes that cannot be decoded."""
     buffer = io.BytesIO()
-    distort(decode(data), kind, level, key=key).save(buffer, "PNG")
+    # Read again at once: packing it tightly would cost more than the distortion.
+    distort(decode(data), kind, level, key=key).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

@@ -100,6 +100,11 @@ class _Checker:
         self._stack: list[str] = []
 
     def check(self, data: bytes) -> None:
+        """Read the whole drawing once; afterwards ``text`` and ``encoding`` are known. ``data``: unpacked SVG.
+
+        Raises `BadRecord`: ``not-an-svg``, ``corrupt-svg``, ``svg-external-resource``, ``svg-entity-bomb``,
+        ``svg-too-complex``.
+        """
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declaration

@@ -20,8 +20,10 @@ from polysee.training.config import StageConfig
 
 _Section = TypeVar("_Section", StageConfig, ModelConfig)
 
-RESERVED = ("encoder", "evaluate", "report", "tokenizer")
+RESERVED = ("encoder", "evaluate", "evaluate-checkpoints", "judge", "report", "tokenizer")
 """Names of the steps that every run may have. A stage ``x`` has the steps ``pack-x`` and ``train-x``."""
+
+_IN_WORDS = ("exact_match", "chrf")
 
 STEP_SECTIONS = ("sources", "transforms", "scores", "select", "stages")
 
@@ -90,6 +92,10 @@ def _services(tree: dict[str, Any]) -> Iterator[Finding]:
                 # A service that is wrong in itself is reported elsewhere.
                 if roles.get(name) != role and name not in _named_wrongly(tree):
                     yield _no_service((section, index, "params", *place), name, role, roles)
+    judge = child(tree.get("evaluate"), "judge")
+    chat = child(judge, "chat")
+    if isinstance(judge, dict) and roles.get(str(chat)) != "chat" and chat not in _named_wrongly(tree):
+        yield _no_service(("evaluate", "judge", "chat"), str(chat or ""), "chat", roles)
 
 
 def _no_service(keys: Keys, name: str, role: Role, roles: dict[str, Role]) -> Finding:
@@ -161,6 +167,13 @@ def _evaluation(tree: dict[str, Any]) -> Iterator[Finding]:
     if isinstance(splits, list) and "train" in splits:
         keys: Keys = ("evaluate", "splits", splits.index("train"))
         yield Finding(keys, "what was trained on cannot measure a model", "name held-out splits only")
+    stages = [_valid(StageConfig, entry) for _, entry in entries(tree, "stages")]
+    if child(evaluate, "checkpoints") == "all" and len(stages) == 1 and stages[0] and not stages[0].kept_steps:
+        cause = f"a curve needs two checkpoints, and one stage of {stages[0].steps} steps makes one"
+        yield Finding(
+            ("evaluate", "checkpoints"), cause, "let the stage keep more: give it `keep_every`, below its steps"
+        )
+    yield from _judge(evaluate)
     seen: set[tuple[str, str]] = set()
     for index, entry in entries(evaluate, "tasks"):
         pair = (str(entry.get("task")), str(entry.get("metric")))
@@ -168,6 +181,24 @@ def _evaluation(tree: dict[str, Any]) -> Iterator[Finding]:
             fix = "remove one of the two"
             yield Finding(("evaluate", "tasks", index), f"{pair[0]} is measured by {pair[1]} twice", fix)
         seen.add(pair)
+
+
+def _judge(evaluate: Any) -> Iterator[Finding]:
+    judge = child(evaluate, "judge")
+    if not isinstance(judge, dict):
+        return
+    if judge.get("mode") not in (None, "score"):
+        fix = "leave `mode` out, and compare several runs with `polysee judge`"
+        yield Finding(("evaluate", "judge", "mode"), "a recipe has one model, and this compares several", fix)
+    free = [str(entry.get("task")) for _, entry in entries(evaluate, "tasks") if entry.get("metric") in _IN_WORDS]
+    wanted = judge.get("tasks")
+    known = f"there are {', '.join(free)}" if free else "measure a task by exact_match or chrf"
+    if not free:
+        yield Finding(("evaluate", "judge"), "a judge reads answers in words, and no task has any", known)
+    for index, name in enumerate(wanted if isinstance(wanted, list | tuple) and free else ()):
+        if name not in free:
+            cause = f"no task with answers in words is called `{name}`"
+            yield Finding(("evaluate", "judge", "tasks", index), cause, known)
 
 
 def _valid(kind: type[_Section], tree: Any) -> _Section | None:

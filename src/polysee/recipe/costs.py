@@ -44,13 +44,15 @@ def service_estimates(recipe: Recipe, estimates: Mapping[str, Estimate], folder:
     for step in (*recipe.transforms, *recipe.scores):
         kind = step.implementation()
         for _, name, _ in used_names(kind, step.params):
-            per_sample = float(getattr(kind, "calls_per_sample", 1.0))
+            per_sample: float | None = getattr(kind, "calls_per_sample", 1.0)
             calls = estimates[step.name].requests
-            if calls is None and rows is not None:
+            if calls is None and rows is not None and per_sample is not None:
                 calls = math.ceil(rows * per_sample)
             cost = _cost(calls, known.get(name)) or _priced(calls, configs[name], estimates[step.name].request_tokens)
             yield ServiceEstimate(step.name, configs[name], calls, cost)
         rows = estimates[step.name].rows
+    if recipe.evaluate is not None and recipe.evaluate.judge is not None:
+        yield ServiceEstimate("judge", configs[recipe.evaluate.judge.chat], None, None)
 
 
 def _cost(calls: int | None, totals: Totals | None) -> float | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from polysee.recipe.filters import filter_problems
 from polysee.recipe.hiding import hide_secrets
 from polysee.recipe.models import CROSS_ERROR, Recipe
 from polysee.recipe.overrides import apply_overrides
-from polysee.recipe.problems import Place, Problem, RecipeError
+from polysee.recipe.problems import Keys, Place, Problem, RecipeError
 from polysee.schema.document import Document, parse
 from polysee.schema.errors import UserError
 from polysee.schema.messages import show, translate
@@ -52,6 +54,30 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     for (section, index), params in resolved.items():
         tree[section][index]["params"] = params
     return Recipe.model_validate_json(json.dumps(tree), strict=True)
+
+
+@contextmanager
+def placed(path: Path | str, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Within it, a `UserError` about a file or folder that a source of the recipe names says also where it does so."""
+    document = apply_overrides(_read(Path(path)), overrides)
+    try:
+        yield
+    except RecipeError:
+        raise
+    except UserError as error:
+        keys = next((keys for keys, value in _named_paths(document.value) if value == error.place), None)
+        if keys is None:
+            raise
+        raise RecipeError([document.problem(keys, f"{error.place}: {error.cause}", error.fix)]) from error
+
+
+def _named_paths(tree: Any) -> Iterator[tuple[Keys, str]]:
+    """The texts among the sources' parameters, as they are where they are paths."""
+    for index, entry in entries(tree, "sources"):
+        params = entry.get("params")
+        for name, value in params.items() if isinstance(params, dict) else ():
+            if isinstance(value, str) and "\0" not in value:
+                yield ("sources", index, "params", name), os.path.expanduser(os.path.normpath(value))
 
 
 def _read(path: Path) -> Document:

@@ -93,6 +93,10 @@ def estimate(recipe: Recipe, rates: Mapping[str, Rate] | None = None) -> dict[st
     found |= _trained(recipe)
     if recipe.evaluate is not None:
         found["evaluate"] = Estimate()
+        if recipe.evaluate.checkpoints == "all":
+            found["evaluate-checkpoints"] = Estimate()
+        if recipe.evaluate.judge is not None:
+            found["judge"] = Estimate()
     found["report"] = Estimate()
     return {name: _timed(size, (rates or {}).get(name)) for name, size in found.items()}
 

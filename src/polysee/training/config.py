@@ -24,7 +24,9 @@ class StageConfig(Config):
     learns rare associations, such as those of names with what they look like, in fewer steps. ``cache_vision``:
     compute a frozen encoder's features of every tile once and keep them on disk while the stage runs.
     ``loss_exponent``: 0 weighs tokens, 1 samples, 0.5 is square averaging (InternVL 2.5, section 3.4).
-    ``warmup_steps``: 20 where left out, but at most a tenth of the steps.
+    ``warmup_steps``: 20 where left out, but at most a tenth of the steps. ``checkpoint_every``: steps between two saved
+    states to go on from, of which the newest is there while the stage runs. ``keep_every``: keep the model itself after
+    every so many steps, in ``checkpoints/<stage>.kept``, for curves over the training.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -41,6 +43,7 @@ class StageConfig(Config):
     clip_norm: float = Field(default=1.0, gt=0.0)
     loss_exponent: float = Field(default=0.5, ge=0.0, le=1.0)
     checkpoint_every: int = Field(default=100, ge=1)
+    keep_every: int | None = Field(default=None, ge=1)
     precision: Precision = "bf16"
     optimizer: Optimizer = "adamw"
     cache_vision: bool = False
@@ -49,6 +52,11 @@ class StageConfig(Config):
     def warmup(self) -> int:
         """Steps in which the rates rise to their peaks."""
         return min(20, self.steps // 10) if self.warmup_steps is None else self.warmup_steps
+
+    @property
+    def kept_steps(self) -> range:
+        """Finished steps after which the model is kept; the last one is the stage's own checkpoint."""
+        return range(self.keep_every, self.steps, self.keep_every) if self.keep_every else range(0)
 
     @model_validator(mode="after")
     def _peak(self) -> StageConfig:

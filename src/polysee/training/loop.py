@@ -37,13 +37,16 @@ Report = Callable[[int, float], None]
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One stage about to run. ``folder``: its scratch, kept until it is done. ``log``: JSON lines, one a step."""
+    """One stage about to run. ``folder``: its scratch, kept until it is done. ``log``: JSON lines, one a step.
+    ``keep``: called by one process after each of the stage's kept steps.
+    """
 
     config: StageConfig
     model: Any
     data: PlannedData
     folder: Path
     log: Path
+    keep: Callable[[int], None] | None = None
 
 
 def parts(model: Any) -> dict[Part, Any]:
@@ -91,6 +94,9 @@ def train_stage(stage: StageRun, report: Report) -> None:
             row["seconds"] = round(time.monotonic() - began, 3)
             if log:
                 log.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
+            # Before the state to go on from: a kill in between comes to this step again.
+            if main and stage.keep is not None and step + 1 in config.kept_steps:
+                stage.keep(step + 1)
             if (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps:
                 if log:
                     log.flush()
