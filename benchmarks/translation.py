@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from polysee.evaluation.statistics import Interval
-from polysee.evaluation.translation import Comparison, Entrant, compare, passing_languages, tuxpaint_references
+from polysee.evaluation.translation import Comparison, Entrant, Seconds, compare, passing_languages, tuxpaint_references
 from polysee.services.base import Failure, Segment
 from polysee.services.config import ApertiumConfig
 from polysee.services.translators.apertium import ApertiumTranslator
@@ -39,8 +39,10 @@ class Copy:
         return [segment.text for segment in segments]
 
 
-def interval(value: Interval, times: float = 100.0) -> str:
+def interval(value: Interval | Seconds, times: float = 1.0) -> str:
     """``51.0 (49.1-52.8)``."""
+    if value.low is None or value.high is None:
+        return f"{times * value.value:.1f} (-)"
     return f"{times * value.value:.1f} ({times * value.low:.1f}-{times * value.high:.1f})"
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from polysee.evaluation.answers import Asked
-from polysee.evaluation.judge.config import JudgeConfig
+from polysee.evaluation.judge.config import JudgeConfig, JudgeSection
 from polysee.evaluation.judge.judging import judge
 from polysee.evaluation.judge.prompts import request
 from polysee.evaluation.judge.summary import ALL, agreement_with_people, by_language, unparsed_rate
@@ -125,6 +125,58 @@ def test_each_order_counts_the_same() -> None:
 
     (verdict,) = judge(Judge(rule), [TH], JudgeConfig()).verdicts
     assert verdict.values == (8, 4)
+
+
+def test_equal_answers_are_a_tie_that_nobody_is_asked_about() -> None:
+    same = replace(TH, answers=(("ours", "ห้า"), ("theirs", " ห้า ")))
+    chat = Judge(first_is_better)
+    judged = judge(chat, [same, AR], JudgeConfig())
+    assert len(chat.asked) == 6
+    tie, other = judged.verdicts
+    assert (tie.winner(), tie.alike, tie.values, tie.draws.asked) == ("tie", True, None, 0)
+    assert tie.ballots()[0].best == ("ours", "theirs")
+    row = by_language(judged)[-1]
+    assert (row.verdicts, row.alike, row.without) == (2, 1, 0)
+    [people] = [one for one in agreement_with_people(judged, {("q2", "ours", "theirs"): "tie"}) if one.language == "th"]
+    assert (people.n, people.same) == (1, 1.0)
+    assert not other.alike
+    assert judge(chat, [same], JudgeConfig()).spent.requests == 0
+
+
+def test_a_verdict_that_was_cut_short_is_not_read() -> None:
+    class Short(Judge):
+        def ask(self, requests: Sequence[ChatRequest], check: Check | None = None) -> list[ChatReply | Failure]:
+            return [ChatReply("درجة الإجابة ١: ٩\nدرجة الإجابة ٢: ١", finish="length") for _ in requests]
+
+    verdict = judge(Short(first_is_better), [AR], JudgeConfig(samples=1)).verdicts[0]
+    assert verdict.values is None
+    assert (verdict.draws.unparsed, len(verdict.draws.unread)) == (2, 2)
+    assert verdict.draws.unread[0].startswith("درجة")
+
+
+def test_pictures_are_fetched_for_those_who_show_them() -> None:
+    fetched: list[str] = []
+
+    def pictures(key: str) -> tuple[bytes, ...]:
+        fetched.append(key)
+        return (key.encode(),)
+
+    chat, done = Judge(first_is_better), list[tuple[int, int]]()
+    config = JudgeConfig(preset="picture", samples=1, batch=2)
+    judge(chat, [AR, ZH], config, pictures=pictures, progress=lambda n, total: done.append((n, total)))
+    assert [one.messages[-1].images for one in chat.asked] == [(b"q1",)] * 2 + [(b"q3",)] * 2
+    assert fetched == ["q1", "q3"]
+    assert done == [(0, 2), (1, 2)]
+    judge(chat, [AR], JudgeConfig(samples=1), pictures=pictures)
+    assert fetched == ["q1", "q3"]
+
+
+def test_a_section_knows_its_mode_by_the_models() -> None:
+    assert (JudgeSection().config(1).mode, JudgeSection().config(3).mode) == ("score", "pair")
+    config = JudgeSection(mode="rank", samples=1, tie=0.5).config(2)
+    assert (config.mode, config.samples, config.tie) == ("rank", 1, 0.5)
+    with pytest.raises(ValueError, match="one model"):
+        JudgeSection(mode="pair").config(1)
 
 
 def test_answers_alone() -> None:

@@ -32,6 +32,10 @@ SCALE = (1.0, 10.0)
         ("Score of the first: 8\nScore of the second: 6", (8, 6)),
         ("Score 2: 6\nScore 1: 8", (8, 6)),
         ("8 7", (8, 7)),
+        ("8 7\nThe first is better.", (8, 7)),
+        ("የመልስ ፩ ነጥብ፦ ፰\nየመልስ ፪ ነጥብ፦ ፲", (8, 10)),
+        ("回答一的分数：八分\n回答二的分数：七", (8, 7)),
+        ("<think>\nScore of answer 1: 3\nScore of answer 2: 9</think>\nScore 1: 8\nScore 2: 7", (8, 7)),
         ("Answer 1: 2 cats are wrong\nScore 1: 3\nScore 2: 9", (3, 9)),
     ],
 )
@@ -51,6 +55,9 @@ def test_pairs_that_can_be_read(text: str, expected: tuple[float, float]) -> Non
         "Score 1: 8/5\nScore 2: 4/5",
         "Score 1: 8-9\nScore 2: 5",
         "الدرجة: جيد",
+        "<think>\nScore of answer 1: 3\nScore of answer 2: 9</think>\nBoth are good.",
+        "回答一的分数：八十\n回答二的分数：七",
+        "የመልስ ፩ ነጥብ፦ ፲፩\nየመልስ ፪ ነጥብ፦ ፪",
     ],
 )
 def test_pairs_that_are_none(text: str) -> None:

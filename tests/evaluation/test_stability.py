@@ -66,7 +66,7 @@ def test_robustness_curve() -> None:
         rows += [row("naming", "am", n, n < right, variant=f"blur-{level}") for n in range(100)]
     rows += [row("naming", "am", n, n < 90, variant="reasoned") for n in range(100)]
     [found] = robustness(answers(rows), **DRAW)
-    assert (found.kind, found.language, found.clean) == ("blur", "am", pytest.approx(0.85))
+    assert (found.kind, found.group, found.clean) == ("blur", "am", pytest.approx(0.85))
     assert [(level, one.value) for level, one in found.levels] == [
         (1, pytest.approx(0.0)),
         (2, pytest.approx(-0.3)),

@@ -23,7 +23,7 @@ from polysee.inference.backends.base import Answer, Request, View, Weight
 from polysee.inference.backends.native import NativeBackend, Subject
 from polysee.models.prompt import PromptEncoder
 from polysee.schema.errors import UserError
-from polysee.schema.sample import IMAGE_MARK, Sample
+from polysee.schema.sample import IMAGE_MARK, Sample, Turn
 from tiny_model import NORMALISATION, WORDS, question, read_tiles
 
 
@@ -107,6 +107,14 @@ def test_every_rotation_must_be_right() -> None:
     assert scores["letter"].n == 8
     assert (scores["circular"].n, scores["circular"].value) == (2, 0.5)
     assert scores["circular"].chance == pytest.approx(0.25**4)
+
+
+def test_one_of_two_answers_is_right_by_chance() -> None:
+    samples = [replace(question("ar", n), turns=(Turn("هل هذه قطة؟", ("نعم", "لا")[n]),), options=()) for n in (0, 1)]
+    jobs = _expand(samples, how="write", metrics=["yes_no", "exact_match"])
+    scores = {score.metric: score for score in _scores(answer_unit(jobs, Scripted(lambda request: Answer("نعم."))))}
+    assert (scores["yes_no"].value, scores["yes_no"].chance) == (0.5, 0.5)
+    assert scores["exact_match"].chance is None
 
 
 def test_contrast_is_per_token_and_a_tie_is_wrong() -> None:

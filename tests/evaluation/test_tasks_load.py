@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from eval_files import write_data, write_task
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polysee.evaluation.tasks.data import Material, MediaPack, read_task
 from polysee.evaluation.tasks.lint import lint
 from polysee.evaluation.tasks.load import builtin_names, find, load_tasks
 from polysee.evaluation.tasks.models import METRICS
@@ -44,6 +46,14 @@ def _load(tmp_path: Path, text: str) -> list[str]:
         ("tasks:\n  - {name: a}\n  - {name: a}\n", "tasks has 'a' twice"),
         ("tasks:\n  - name: a\n    prompt: 'What is {thing}?'\n", "nothing is called {thing}"),
         ("tasks:\n  - name: a\n    prompt: {zz-ZZ-q: '{question}'}\n", "t.yaml:3:14"),
+        (
+            "tasks:\n  - name: a\n    prompt:\n      ar: '{question}'\n      arabic: '{question}'\n",
+            "t.yaml:5:7: tasks.a.prompt.arabic: no language has the tag 'arabic'\nhint: did you mean 'ar'?",
+        ),
+        (
+            "tasks:\n  - name: a\n    prompt: [1]\n",
+            "t.yaml:3:13: tasks.a.prompt: expected text or a mapping, got a list",
+        ),
         ("tasks:\n  - name: a\n    data: {path: x, samples: y}\n", "path cannot stand beside samples"),
         ("tasks:\n  - name: a\n    data: {path: x}\n", "path needs `language`"),
         ("tasks:\n  - name: a\n   x: [\n", "not valid YAML"),
@@ -51,6 +61,11 @@ def _load(tmp_path: Path, text: str) -> list[str]:
 )
 def test_mistakes_have_their_places(tmp_path: Path, text: str, expected: str) -> None:
     assert any(expected in one for one in _load(tmp_path, text)), _load(tmp_path, text)
+
+
+def test_a_wrong_key_of_a_mapping_is_one_mistake(tmp_path: Path) -> None:
+    (found,) = _load(tmp_path, "tasks:\n  - name: a\n    prompt: {arabic: '{question}'}\n")
+    assert "mapping" not in found
 
 
 def test_every_mistake_at_once(tmp_path: Path) -> None:
@@ -118,7 +133,7 @@ def test_lint_tells_what_a_task_asks(tmp_path: Path) -> None:
 def test_lint_finds_what_only_the_data_shows(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", 2)
     path = write_task(tmp_path / "task.yaml", data, changes={"options: options": "options: choices"})
-    with pytest.raises(FileError, match=r"task.yaml:4:5: tasks.animals: .*no two options"):
+    with pytest.raises(FileError, match=r"task.yaml:\d+:18: .*no record has the column 'choices'"):
         lint(str(path))
     path = write_task(tmp_path / "task.yaml", tmp_path / "none.jsonl")
     with pytest.raises(FileError, match=r"task.yaml:9:13: tasks.animals.data.path: there is no such file"):
@@ -131,3 +146,61 @@ def test_a_file_with_bad_records_is_refused(tmp_path: Path) -> None:
     path = write_task(tmp_path / "task.yaml", data)
     with pytest.raises(FileError, match="1 of 11 records"):
         lint(str(path))
+
+
+def test_columns_that_no_record_has_are_all_refused(tmp_path: Path) -> None:
+    rows = [{"id": n, "question": "ما هذا؟", "answer": "قطة", "scene": n, "photo": "0.png"} for n in range(3)]
+    data = write_data(tmp_path / "data", 1, rows)
+    fields = "{question: qestion, group: scen, tags: {domain: category}, images: [foto], options: [a, b]}"
+    text = f"tasks:\n  - name: عربي\n    data: {{path: {data}, language: ar, fields: {fields}}}\n"
+    path = tmp_path / "task.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileError) as caught:
+        lint(str(path))
+    said = {problem.cause: problem.fix for problem in caught.value.problems}
+    for name in ("qestion", "scen", "category", "foto", "a", "b"):
+        assert any(f"no record has the column {name!r}" in cause for cause in said), name
+    assert all(problem.place.line == 3 and problem.place.column > 1 for problem in caught.value.problems)
+    fixes = " ".join(said.values())
+    assert "did you mean 'scene'?" in fixes
+    assert "did you mean 'photo'?" in fixes
+    assert "the columns are id, question, answer, scene, photo" in fixes
+    (task,) = load_tasks(str(path))
+    with pytest.raises(UserError, match="no record has the column 'qestion'") as refused:
+        read_task(task, Material(MediaPack(tmp_path / "media.pack")))
+    assert refused.value.place == str(data)
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (str(again), again.columns) == (str(refused.value), refused.value.columns)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("fields", "prompt", "cause"),
+    [
+        ("images: [photo]", "", "no record has the column 'question'"),
+        ("question: null, images: [photo]", "", None),
+        ("images: [photo]", "prompt: 'Was ist das? {question}'", None),
+        ("question: null", "", "2 of 2 records .* empty-question"),
+    ],
+)
+def test_questions_without_a_word_have_to_be_meant(tmp_path: Path, fields: str, prompt: str, cause: str | None) -> None:
+    data = write_data(tmp_path / "data", 1, [{"answer": "แมว", "photo": "0.png"}] * 2)
+    path = tmp_path / "task.yaml"
+    head = f"tasks:\n- name: a\n  data: {{path: {data}, language: th, fields: {{{fields}}}}}\n  {prompt}\n"
+    path.write_text(head, encoding="utf-8")
+    if cause is None:
+        assert lint(str(path)) == ["a: 2 samples; 2 questions; languages: th"]
+    else:
+        with pytest.raises(FileError, match=cause):
+            lint(str(path))
+
+
+def test_a_path_that_is_not_there_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_task(tmp_path / "task.yaml", Path("لا/none.jsonl"))
+    with pytest.raises(FileError) as caught:
+        lint(str(path))
+    assert f"no such file or folder: {tmp_path / 'لا' / 'none.jsonl'}" in caught.value.cause
+    assert "relative to where polysee runs" in caught.value.fix
+    with pytest.raises(UserError, match="no file of questions") as refused:
+        read_task(load_tasks(str(path))[0], Material(MediaPack(tmp_path / "media.pack")))
+    assert refused.value.place == str(tmp_path / "لا" / "none.jsonl")

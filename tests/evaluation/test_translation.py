@@ -43,7 +43,7 @@ class Known:
                 found.append(Failure("refused"))
                 continue
             self.done += 1
-            found.append("؟؟" if self.done <= self.wrong else f"{segment.text[-2:]} {PAIRS[segment.target]}")
+            found.append("خطأ" if self.done <= self.wrong else f"{segment.text[-2:]} {PAIRS[segment.target]}")
         return found
 
 
@@ -66,13 +66,14 @@ def test_a_perfect_and_a_poor_system() -> None:
     assert set(table) == {(system, tag) for system in ("good", "poor") for tag in PAIRS}
     for tag in PAIRS:
         good = table["good", tag]
-        assert good.chrf.value == pytest.approx(1.0)
-        assert good.bleu.value == pytest.approx(1.0)
+        assert good.chrf.value == pytest.approx(100.0)
+        assert good.bleu.value == pytest.approx(100.0)
         assert (good.n, good.failed, good.rating, good.licence) == (40, {}, None, "MIT")
         assert good.cost == pytest.approx(0.25)
-        assert good.seconds.low <= good.seconds.value <= good.seconds.high
+        assert max(good.chrf.high, good.bleu.high) <= 100.0
+        assert (good.seconds.low, good.seconds.high) == (None, None)  # one chunk
     poor = table["poor", "ar"]
-    assert poor.chrf.high < 0.6
+    assert poor.chrf.high < 60
     assert poor.chrf.low < poor.chrf.value < poor.chrf.high
     assert winner(results) == "good"
 
@@ -83,18 +84,18 @@ def test_scores_are_those_of_sacrebleu() -> None:
     result = next(
         one for one in compare([_entrant(Known("poor", wrong=30))], references, resamples=20) if one.target == "zh"
     )
-    texts = [f"{one.source[-2:]} {PAIRS['zh']}" if k >= 6 else "؟؟" for k, one in enumerate(references[12:24])]
+    texts = [f"{one.source[-2:]} {PAIRS['zh']}" if k >= 6 else "خطأ" for k, one in enumerate(references[12:24])]
     expected = [one.reference for one in references[12:24]]
-    assert result.chrf.value == pytest.approx(metrics.CHRF().corpus_score(texts, [expected]).score / 100)
+    assert result.chrf.value == pytest.approx(metrics.CHRF().corpus_score(texts, [expected]).score)
     bleu = metrics.BLEU(tokenize="zh").corpus_score(texts, [expected]).score
-    assert result.bleu.value == pytest.approx(bleu / 100)
+    assert result.bleu.value == pytest.approx(bleu)
 
 
 def test_a_failure_counts_as_an_empty_translation() -> None:
     rows = [*_references(10), Reference("refuse this", "x y", "ar")]
     result = next(one for one in compare([_entrant(Known("good"))], rows, resamples=50) if one.target == "ar")
     assert result.failed == {"refused": 1}
-    assert result.chrf.value < 1.0
+    assert result.chrf.value < 100.0
 
 
 def test_native_ratings_decide_where_all_have_them() -> None:
@@ -114,6 +115,13 @@ def test_only_whole_systems_can_win() -> None:
     assert winner(results) == "whole"
     with pytest.raises(UserError, match="no translator has all languages"):
         winner([one for one in results if one.system == "part" or one.target == "th"])
+
+
+def test_seconds_have_an_interval_over_chunks() -> None:
+    [row] = compare([_entrant(Known("good", languages=("ar",)))], _references(150), resamples=20)
+    assert row.seconds.low is not None
+    assert row.seconds.high is not None
+    assert 0 < row.seconds.low <= row.seconds.value <= row.seconds.high
 
 
 def test_m3its_gate() -> None:
@@ -169,8 +177,9 @@ def test_faulty_reference_sets(tmp_path: Path, text: str, cause: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=cause):
         read_references(path)
-    with pytest.raises(UserError, match="cannot be read"):
-        read_references(tmp_path / "missing.jsonl")
+    with pytest.raises(UserError) as caught:
+        read_references(tmp_path / "missing.tsv")
+    assert str(caught.value).startswith(f"{tmp_path / 'missing.tsv'}: cannot be read: no such file or directory\n")
 
 
 def test_tux_paints_captions(tmp_path: Path) -> None:

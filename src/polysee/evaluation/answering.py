@@ -24,6 +24,9 @@ WEIGHED = ("likelihood", "contrast", "quality")
 TEXTUAL = ("exact_match", "chrf", "anls", "mtvqa", "ocrbench", "ccocr_macro_f1", "meteor", "rougeL_f", "rougeL_f_char")
 """Metrics of answers that are words of the language, so that another script is a fault of its own."""
 
+_YES_OR_NO = 0.5
+"""Chance of a right guess where an answer is one of two."""
+
 _VIEWS: Mapping[str, View] = {"blank": "blank", "untrained": "untrained"}
 
 
@@ -123,7 +126,7 @@ def _judged(job: Job, one: _Pass, use: MetricUse, drawn: Sequence[Answer]) -> Pr
         return replace(found, draws=tuple(results), curve=curve)
     score, parsed = _measure(job, use, results[0])
     found = _prediction(job, one, use, drawn[0].text if job.variant is None else results[0], score, parsed=parsed)
-    chance = 1 / len(job.candidates) if job.how == "letters" else None
+    chance = 1 / len(job.candidates) if job.how == "letters" else found.chance
     return replace(found, chance=chance)
 
 
@@ -211,5 +214,5 @@ def _prediction(job: Job, one: _Pass, use: MetricUse, answer: str, score: float,
         score=score,
         parsed=parsed,
         wrong_language=use.name in TEXTUAL and wrong_script(answer, sample.language),
-        chance=None,
+        chance=_YES_OR_NO if use.name == "yes_no" else None,
     )

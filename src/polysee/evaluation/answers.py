@@ -149,8 +149,10 @@ def _read(path: Path) -> _Source:
 
 def _read_run(path: Path) -> _Source:
     run = RunStore.open_read_only(path)
-    rows = read_predictions(path / "predictions.lance").select(["sample", "answer", "baseline"]).to_pylist()
-    answers = {row["sample"]: nfc(row["answer"]) for row in rows if row["baseline"] is None}
+    table = read_predictions(path / "predictions.lance")
+    columns = [name for name in ("sample", "answer", "baseline", "variant") if name in table.schema.names]
+    own = [row for row in table.select(columns).to_pylist() if row["baseline"] is None and not row.get("variant")]
+    answers = {row["sample"]: nfc(row["answer"]) for row in own}
     if not answers:
         raise UserError("this run has answered nothing yet", "evaluate it first with `polysee run`", place=str(path))
     samples = [sample for sample in from_table(run.samples()) if sample.id in answers]

@@ -1,30 +1,79 @@
-"""Further parts of ``scores.json``: results by tag, what more answers and tokens buy, agreement with human ratings."""
+"""Further parts of ``scores.json``: results by tag, what more answers and tokens buy, agreement with human ratings, and
+what worse pictures cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from polysee.evaluation.compare import ability_of
+from polysee.evaluation.items import Cell, build_answers, by_language
 from polysee.evaluation.scores import DIGITS, Columns
+from polysee.evaluation.stability import all_languages, robustness
 from polysee.evaluation.statistics import clustered_macro
+from polysee.evaluation.worse import VARIANTS
 
 REASONED = "reasoned"
 
 
 def build_breakdown(predictions: pa.Table, *, resamples: int, seed: int) -> dict[str, JsonValue]:
-    """The parts ``tags``, ``scaling`` and ``correlations``; one without rows is left out."""
+    """The parts ``tags``, ``scaling``, ``correlations`` and ``robustness``; one without rows is left out."""
     columns = Columns(predictions)
     parts: dict[str, list[JsonValue]] = {
         "tags": list(_tags(columns, resamples, seed)),
         "scaling": list(_scaling(columns)),
         "correlations": list(_correlations(columns, resamples, seed)),
+        "robustness": build_robustness(predictions, resamples=resamples, seed=seed),
     }
     return {name: rows for name, rows in parts.items() if rows}
+
+
+def build_robustness(predictions: pa.Table, *, resamples: int, seed: int) -> list[JsonValue]:
+    """A row for each distortion, level and language; for each ability (``language`` null); and for all questions
+    together (both null): the mean over the same questions about clean and about worse pictures, and the paired change
+    with its interval.
+
+    ``p``: two-sided, of no change, after Holm's correction for all rows of the same of these three sorts.
+    """
+    if not VARIANTS & set(pc.unique(predictions["variant"]).to_pylist()):
+        return []
+    answers = build_answers(predictions, path=Path())
+    found: list[JsonValue] = []
+    sorts: tuple[tuple[str, Callable[[Cell], str]], ...] = (
+        ("", all_languages),
+        ("language", by_language),
+        ("ability", partial(ability_of, answers)),
+    )
+    for sort, group in sorts:
+        for one in robustness(answers, group, resamples=resamples, seed=seed):
+            for level, change in one.levels:
+                numbers = {
+                    "clean": change.base,
+                    "value": change.new,
+                    "change": change.value,
+                    "low": change.low,
+                    "high": change.high,
+                    "p": change.adjusted,
+                }
+                found.append(
+                    {
+                        "distortion": one.kind,
+                        "level": level,
+                        "language": one.group if sort == "language" else None,
+                        "ability": one.group if sort == "ability" else None,
+                        "n": change.answers,
+                        **{name: round(value, DIGITS) + 0.0 for name, value in numbers.items()},
+                    }
+                )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ class Paired:
         new = np.asarray([item.score for _, item in self.items])
         clusters = [item.cluster for item, _ in self.items]
         count = len(self.cells)
-        paired = CellMeans(new - old, clusters, codes, count, resamples=self.resamples, seed=self.seed)
+        draws = {"resamples": self.resamples, "seed": self.seed}
+        paired = CellMeans(new - old, clusters, codes, count, differences=True, **draws)
         return paired, np.bincount(codes, old, count) / paired.sizes, np.bincount(codes, new, count) / paired.sizes
 
     def difference(self, weights: NDArray[np.float64]) -> Difference:

@@ -166,8 +166,8 @@ def headline(chance: Mapping[Cell, float | None]) -> list[Cell]:
     own = [cell for cell in four if cell.split == (SCENES if cell.language in scenes else OTHER_LANGUAGES)]
     if own:
         return sorted(own)
-    best = {task: min(_rank(cell) for cell in cells if cell.task == task) for task in {cell.task for cell in cells}}
-    return sorted(cell for cell in cells if _rank(cell) == best[cell.task])
+    best = {task: min(rank(cell) for cell in cells if cell.task == task) for task in {cell.task for cell in cells}}
+    return sorted(cell for cell in cells if rank(cell) == best[cell.task])
 
 
 def mean_of_means(cells: Sequence[Cell], members: Iterable[Cell], outer: Callable[[Cell], str]) -> NDArray[np.float64]:
@@ -187,7 +187,9 @@ def by_language(cell: Cell) -> str:
     return cell.language
 
 
-def _rank(cell: Cell) -> tuple[int, str, str, str]:
+def rank(cell: Cell) -> tuple[int, str, str, str]:
+    """Of the ways in which one question is measured, the one that counts is the least: choice, else circular, else the
+    first metric by name."""
     place = _FIRST_METRICS.index(cell.metric) if cell.metric in _FIRST_METRICS else len(_FIRST_METRICS)
     return (place, cell.metric, cell.mode, cell.variant)
 

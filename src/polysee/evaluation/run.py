@@ -130,5 +130,6 @@ def _task(task: TaskConfig, config: EvaluateConfig) -> Task:
         how="likelihood" if task.metric == "choice" else "write",
         metrics=(task.metric,),
         baselines=task.baselines,
+        distortions=task.distortions,
         max_new_tokens=config.max_new_tokens,
     )

@@ -134,6 +134,13 @@ def build_scores(
     return scores + _better(scores), _macro(columns, scores, resamples=resamples, seed=seed)
 
 
+def asked_plainly(scores: Iterable[Score]) -> list[Score]:
+    """Without other ways of asking (worse pictures, steps), where a task was asked plainly as well."""
+    listed = list(scores)
+    plain = {score.task for score in listed if score.variant is None}
+    return [score for score in listed if score.variant is None or score.task not in plain]
+
+
 def write_scores(
     path: Path, scores: Sequence[Score], macro: Mapping[str, JsonValue], more: Mapping[str, JsonValue] | None = None
 ) -> None:
@@ -284,7 +291,7 @@ def _four_way(columns: Columns, scores: Sequence[Score]) -> Iterable[_Choice]:
     """The answers of all cells in which every sample has four options."""
     cells = {
         (s.task, s.split, s.language, s.baseline, s.metric, s.variant, s.mode)
-        for s in scores
+        for s in asked_plainly(scores)
         if s.metric == "choice" and s.chance == FOUR_WAY
     }
     for index, key in enumerate(columns.keys):

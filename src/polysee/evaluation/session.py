@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from polysee.evaluation.breakdown import build_breakdown
+from polysee.evaluation.config import Distortion
 from polysee.evaluation.jobs import Job, limited
 from polysee.evaluation.predictions import read_predictions
 from polysee.evaluation.run import Progress, answer_all
@@ -19,6 +21,7 @@ from polysee.evaluation.tasks.data import Asked, Material, MediaPack, read_task
 from polysee.evaluation.tasks.expand import expand
 from polysee.evaluation.tasks.models import Task
 from polysee.evaluation.workers import Processes
+from polysee.evaluation.worse import VARIANTS, can_be_worse
 from polysee.inference.backends.base import Backend
 from polysee.inference.checkpoint import final_checkpoint
 from polysee.schema.errors import UserError
@@ -36,8 +39,8 @@ BackendName = Literal["native", "openai", "vllm"]
 class Evaluation:
     """``subject``: a run or checkpoint folder (None: a service alone). ``batch``: rows, None by memory.
 
-    ``languages``: only these, all if empty. ``limit``: samples of each language and split. ``service``: for the
-    backend ``openai``.
+    ``languages``: only these, all if empty. ``limit``: samples of each language and split. ``distort``: kinds of worse
+    pictures for all tasks about pictures, beside their own. ``service``: for the backend ``openai``.
     """
 
     tasks: tuple[Task, ...]
@@ -47,6 +50,7 @@ class Evaluation:
     service: ChatConfig | None = None
     languages: tuple[str, ...] = ()
     limit: int | None = None
+    distort: tuple[Distortion, ...] = ()
     batch: int | None = None
     processes: int = 1
     seed: int = 0
@@ -55,10 +59,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``rejected``: unusable records by task; ``failed``: questions that got no answer."""
+    """``more``: further parts of scores.json. ``left_out``: tasks without samples in the languages that were asked for.
+    ``rejected``: unusable records by task; ``failed``: questions that got no answer.
+    """
 
     scores: tuple[Score, ...]
     path: Path
+    more: Mapping[str, JsonValue] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     rejected: dict[str, int] = field(default_factory=dict)
     failed: int = 0
 
@@ -84,11 +92,13 @@ def _run(evaluation: Evaluation, folder: Path, progress: Progress | None) -> Out
     had = None if run is None else _exposure(run)
     jobs: list[Job] = []
     held: dict[str, bool] = {}
-    for task in evaluation.tasks:
-        asked = _chosen(task, evaluation, material)
+    chosen = _chosen(evaluation, material)
+    for task, asked, pool in chosen:
         if had is not None:
             held[task.name] = had.has(one.sample for one in asked)
-        jobs += expand(task, asked, _examples(task, material))
+        jobs += expand(_with_distortions(task, asked, evaluation.distort), asked, _examples(task, material), pool)
+    if evaluation.distort and not any(job.variant in VARIANTS for job in jobs):
+        raise UserError("none of these tasks is about pictures, so nothing can be distorted", "leave out --distort")
     opener = Opener(evaluation, where, material)
     backend = LateBackend(opener)
     path = folder / "predictions.lance"
@@ -101,7 +111,9 @@ def _run(evaluation: Evaluation, folder: Path, progress: Progress | None) -> Out
         workers=Processes(evaluation.processes, opener) if many else None,
         progress=progress,
     )
-    return _write(evaluation, read_predictions(path), had, held, material)
+    outcome = _write(evaluation, read_predictions(path), had, held, material)
+    asked_tasks = {task.name for task, *_ in chosen}
+    return replace(outcome, left_out=tuple(task.name for task in evaluation.tasks if task.name not in asked_tasks))
 
 
 def _write(
@@ -111,23 +123,37 @@ def _write(
     options: dict[str, int] = {"resamples": evaluation.resamples, "seed": evaluation.seed}
     scores, macro = build_scores(table, seen, held_in=held, **options)
     target = evaluation.out / "scores.json"
-    write_scores(target, scores, macro, build_breakdown(table, **options))
+    more = build_breakdown(table, **options)
+    write_scores(target, scores, macro, more)
     failed = sum(1 for why in table["failure"].to_pylist() if why)
     rejected = {name: count for name, count in material.rejected.items() if count}
-    return Outcome(tuple(scores), target, rejected, failed)
+    return Outcome(tuple(scores), target, more, rejected=rejected, failed=failed)
 
 
-def _chosen(task: Task, evaluation: Evaluation, material: Material) -> list[Asked]:
-    found = read_task(task, material)
-    if evaluation.languages:
-        kept = [one for one in found if one.sample.language in evaluation.languages]
-        if not kept:
-            known = ", ".join(sorted({one.sample.language for one in found}))
-            wanted = ", ".join(evaluation.languages)
-            raise UserError(f"the task {task.name!r} has no samples in {wanted}", f"it has {known}")
-        found = kept
-    ids = limited([one.sample for one in found], evaluation.limit)
-    return [one for one in found if one.sample.id in ids]
+def _with_distortions(task: Task, asked: Sequence[Asked], kinds: Sequence[Distortion]) -> Task:
+    if not kinds or not any(can_be_worse(one.sample.media) for one in asked):
+        return task
+    return task.model_copy(update={"distortions": tuple(dict.fromkeys((*task.distortions, *kinds)))})
+
+
+def _chosen(evaluation: Evaluation, material: Material) -> list[tuple[Task, list[Asked], list[Asked]]]:
+    """The tasks that have samples in the languages of the evaluation, with these samples and with all of theirs.
+
+    Raises `UserError` for a language that none of them has.
+    """
+    found: list[tuple[Task, list[Asked], list[Asked]]] = []
+    known: set[str] = set()
+    for task in evaluation.tasks:
+        asked = read_task(task, material)
+        known |= {one.sample.language for one in asked}
+        kept = [one for one in asked if not evaluation.languages or one.sample.language in evaluation.languages]
+        ids = limited([one.sample for one in kept], evaluation.limit)
+        if kept:
+            found.append((task, [one for one in kept if one.sample.id in ids], asked))
+    missing = [tag for tag in evaluation.languages if tag not in known]
+    if missing:
+        raise UserError(f"the tasks have no samples in {', '.join(missing)}", f"they have {', '.join(sorted(known))}")
+    return found
 
 
 def _examples(task: Task, material: Material) -> Sequence[Asked]:
@@ -157,8 +183,9 @@ def locate(subject: Path | None) -> Where:
     if (subject / "steps").is_dir():
         return Where(None, subject)
     if (subject / "config.json").is_file():
-        above = subject.resolve().parent.parent
-        return Where(subject, above if (above / "steps").is_dir() else None)
+        # A stage's own checkpoint, or one of those that it kept, which lie a folder deeper.
+        above = [folder for folder in subject.resolve().parents[1:3] if (folder / "steps").is_dir()]
+        return Where(subject, above[0] if above else None)
     raise UserError(
         "this is neither a run nor a checkpoint",
         "name a folder that `polysee run` has made, or one with a config.json",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polysee.evaluation.compare import Difference, ability_of, corrected, difference_of
-from polysee.evaluation.items import Answers, Cell, Item
+from polysee.evaluation.items import Answers, Cell, Item, by_language, rank
 from polysee.evaluation.statistics import CellMeans, Interval, clustered_mean
 from polysee.media.distort import KINDS, LEVELS, variant_name
 
@@ -59,14 +59,15 @@ class WordingSpread:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """One kind of distortion over all languages: ``levels`` holds the paired difference to the clean pictures.
+    """One kind of distortion in one ``group`` of questions, mostly a language: ``levels`` holds the paired difference
+    to the clean pictures.
 
     ``kept``: mean over the levels of the score above chance that is left, as a share of that on clean pictures; None
     where clean pictures give no more than chance.
     """
 
     kind: str
-    language: str
+    group: str
     clean: float
     levels: tuple[tuple[int, Difference], ...]
     kept: float | None
@@ -111,31 +112,48 @@ def wording_spreads(answers: Answers, *, resamples: int, seed: int) -> list[Word
     return found
 
 
-def robustness(answers: Answers, *, resamples: int, seed: int) -> list[Robustness]:
-    """A curve for each kind of distortion and language, from the variants that `variant_name` names.
+def robustness(
+    answers: Answers, group: Callable[[Cell], str] = by_language, *, resamples: int, seed: int
+) -> list[Robustness]:
+    """A curve for each kind of distortion and group, from the variants that `variant_name` names.
 
-    Levels are compared with the clean pictures of the same questions, clusters resampled together; Holm's correction
-    covers all levels, kinds and languages.
+    ``group``: of a cell; `all_languages` makes one of all. Levels are compared with the clean pictures of the same
+    questions, each measured once (see `rank`), clusters resampled together; Holm's correction covers all levels, kinds
+    and groups.
     """
-    clean: dict[tuple[Cell, str], Item] = {}
-    blurred: dict[tuple[str, str, int], list[Item]] = defaultdict(list)
-    names = {variant_name(kind, level): (kind, level) for kind in KINDS for level in LEVELS}
-    for item in answers.items:
-        if not item.key.cell.variant:
-            clean[item.key.cell, item.key.sample] = item
-        elif item.key.cell.variant in names:
-            kind, level = names[item.key.cell.variant]
-            blurred[kind, item.key.cell.language, level].append(item)
-    rows = {}
-    for key, items in sorted(blurred.items()):
-        pairs = [(before, item) for item in items if (before := clean.get(_plain(item))) is not None]
-        if pairs:
-            rows[key] = _level(pairs, resamples, seed)
+    rows = {key: _level(pairs, resamples, seed) for key, pairs in sorted(_clean_and_worse(answers, group).items())}
     levels = dict(zip(rows, corrected(list(rows.values())), strict=True))
-    return [
-        _curve(answers, kind, language, {key[2]: one for key, one in levels.items() if key[:2] == (kind, language)})
-        for kind, language in sorted({key[:2] for key in levels})
-    ]
+    found = []
+    for kind, name in sorted({key[:2] for key in levels}):
+        own = {key[2]: one for key, one in levels.items() if key[:2] == (kind, name)}
+        cells = [cell for cell in answers.chance if group(cell) == name and cell.variant.startswith(f"{kind}-")]
+        found.append(_curve(answers, cells, kind, name, own))
+    return found
+
+
+def all_languages(cell: Cell) -> str:
+    """For `robustness`: one group."""
+    return ""
+
+
+def _clean_and_worse(
+    answers: Answers, group: Callable[[Cell], str]
+) -> dict[tuple[str, str, int], list[tuple[Item, Item]]]:
+    """(kind, group, level) -> each question's answers about the clean and the worse pictures."""
+    names = {variant_name(kind, level): (kind, level) for kind in KINDS for level in LEVELS}
+    plain = [cell for cell in answers.chance if not cell.variant]
+    best = {task: min(rank(cell) for cell in plain if cell.task == task) for task in {cell.task for cell in plain}}
+    clean: dict[tuple[Cell, str], Item] = {}
+    worse: dict[tuple[str, str, int], list[tuple[Item, Item]]] = defaultdict(list)
+    for item in answers.items:
+        if not item.key.cell.variant and rank(item.key.cell) == best[item.key.cell.task]:
+            clean[item.key.cell, item.key.sample] = item
+    for item in answers.items:
+        known = names.get(item.key.cell.variant)
+        before = clean.get(_plain(item)) if known is not None else None
+        if known is not None and before is not None:
+            worse[known[0], group(item.key.cell), known[1]].append((before, item))
+    return worse
 
 
 def _type(item: Item) -> str:
@@ -192,23 +210,20 @@ def _level(pairs: Sequence[tuple[Item, Item]], resamples: int, seed: int) -> Dif
     old = np.asarray([before.score for before, _ in pairs])
     new = np.asarray([after.score for _, after in pairs])
     clusters = [before.cluster for before, _ in pairs]
-    means = CellMeans(new - old, clusters, [0] * len(pairs), 1, resamples=resamples, seed=seed)
+    means = CellMeans(new - old, clusters, [0] * len(pairs), 1, resamples=resamples, seed=seed, differences=True)
     return difference_of(means.estimate([1.0]), float(old.mean()), float(new.mean()))
 
 
-def _curve(answers: Answers, kind: str, language: str, levels: dict[int, Difference]) -> Robustness:
-    guesses = [
-        guess or 0.0
-        for cell, guess in answers.chance.items()
-        if cell.language == language and cell.variant.startswith(f"{kind}-")
-    ]
-    chance = float(np.mean(guesses))
+def _curve(
+    answers: Answers, cells: Sequence[Cell], kind: str, group: str, levels: Mapping[int, Difference]
+) -> Robustness:
+    chance = float(np.mean([answers.chance[cell] or 0.0 for cell in cells]))
     clean = levels[min(levels)].base
     room = clean - chance
     kept = float(np.mean([one.new for one in levels.values()])) - chance
     return Robustness(
         kind=kind,
-        language=language,
+        group=group,
         clean=clean,
         levels=tuple(sorted(levels.items())),
         kept=kept / room if room > 0 else None,

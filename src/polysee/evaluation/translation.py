@@ -21,6 +21,7 @@ from polysee.evaluation.statistics import LEVEL, Interval, clustered_mean
 from polysee.schema.errors import MissingExtra, UserError
 from polysee.services.base import Failure, Segment, Translator
 from polysee.services.translators.guarded import Guard, translate_texts
+from polysee.sources.rows import unreadable
 from polysee.sources.tuxpaint import TuxPaint, TuxPaintParams
 from polysee.text.languages import base_language, is_known, language
 from polysee.text.normalise import nfc
@@ -49,11 +50,20 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One system in one language. ``chrf`` and ``bleu``: 0–1, a failed translation counting as an empty one.
+class Seconds:
+    """Seconds a text. ``low`` and ``high``: None where nothing shows their spread."""
 
-    ``rating``: mean of the native ratings, where there are any. ``seconds``, ``cost``: a text. ``failed``: of ``n``,
-    by reason.
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One system in one language. ``chrf`` and ``bleu``: 0–100, a failed translation counting as an empty one.
+
+    ``rating``: mean of the native ratings, 0–1, where there are any. ``seconds``, ``cost``: a text; the ends of
+    ``seconds`` are None where one chunk was all there was to time. ``failed``: of ``n``, by reason.
     """
 
     system: str
@@ -64,7 +74,7 @@ class Comparison:
     chrf: Interval
     bleu: Interval
     rating: Interval | None
-    seconds: Interval
+    seconds: Seconds
     cost: float
     failed: Mapping[str, int]
 
@@ -87,7 +97,9 @@ def read_references(path: Path, *, source: str = "en", target: str | None = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(_json_rows(lines) if path.suffix == ".jsonl" else _tsv_rows(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"the reference set cannot be read: {error}", "give JSON lines or a TSV in UTF-8",
                         place=str(path)) from None  # fmt: skip
     if not rows:
@@ -98,8 +110,11 @@ def read_references(path: Path, *, source: str = "en", target: str | None = None
 def tuxpaint_references(targets: Sequence[str], *, root: str | None = None) -> list[Reference]:
     """The English captions of Tux Paint's stamps with those that people wrote in other languages.
 
-    Raises `UserError` where the stamps are not installed or have no caption in a target.
+    Raises `UserError` for a tag that is not known, and where the stamps are not installed or have no caption in a
+    target.
     """
+    for target in targets:
+        language(target)
     source = TuxPaint(TuxPaintParams(root=root, languages=tuple({"en", *targets}), size=16))
     captions: dict[str, dict[str, str]] = {}
     for shard in source.shards():
@@ -169,7 +184,7 @@ def passing_languages(results: Mapping[str, float] | Sequence[Comparison], thres
         scores.update(results)
     else:
         for one in results:
-            scores[one.target] = max(scores.get(one.target, 0.0), 100 * one.bleu.value)
+            scores[one.target] = max(scores.get(one.target, 0.0), one.bleu.value)
     return sorted(tag for tag, score in scores.items() if score > threshold)
 
 
@@ -219,13 +234,13 @@ def _metric(name: str, **options: str) -> Any:
 
 
 def _corpus(metric: Any, texts: Sequence[str], references: Sequence[str], resamples: int, seed: int) -> Interval:
-    """A corpus score as 0–1, and its percentile bootstrap over texts."""
+    """A corpus score as 0–100, and its percentile bootstrap over texts."""
     # sacrebleu's own bootstrap fails where a resample scores exactly 0 (its kinds of float do not add up), so that the
     # counts of each text, which corpus_score adds up too, are resampled here.
     counts = np.asarray(metric._extract_corpus_statistics(list(texts), [list(references)]), np.float64)
 
     def score(total: NDArray[np.float64]) -> float:
-        return float(metric._compute_score_from_stats(total.tolist()).score) / 100
+        return min(float(metric._compute_score_from_stats(total.tolist()).score), 100.0)  # rounding may lead above
 
     value = score(counts.sum(0))
     picks = np.random.Generator(np.random.PCG64([seed, len(texts)])).integers(0, len(texts), (resamples, len(texts)))
@@ -234,14 +249,16 @@ def _corpus(metric: Any, texts: Sequence[str], references: Sequence[str], resamp
     return Interval(value, min(low, value), max(high, value))
 
 
-def _seconds(times: Sequence[tuple[float, int]], resamples: int, seed: int) -> Interval:
-    """Seconds a text, and the percentile bootstrap over chunks."""
+def _seconds(times: Sequence[tuple[float, int]], resamples: int, seed: int) -> Seconds:
+    """Seconds a text, and the percentile bootstrap over chunks, which one chunk alone does not have."""
     table = np.asarray(times, np.float64)
     value = float(table[:, 0].sum() / table[:, 1].sum())
+    if len(table) == 1:
+        return Seconds(value, None, None)
     picks = np.random.Generator(np.random.PCG64(seed)).integers(0, len(table), (resamples, len(table)))
     draws = table[picks].sum(1)
     low, high = np.quantile(draws[:, 0] / draws[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    return Interval(value, min(low, value), max(high, value))
+    return Seconds(value, min(low, value), max(high, value))
 
 
 def _json_rows(lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:

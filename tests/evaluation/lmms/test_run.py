@@ -81,6 +81,19 @@ def test_a_failure_of_lmms_eval_is_a_failure(program: Path, checkpoint: Path, tm
     assert calls(tmp_path) == ["broken False", "written False"]
 
 
+def test_rows_are_written_though_another_benchmark_fails(
+    program: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "interpreter", lambda: program)
+    with pytest.raises(UserError, match="could not run broken"):
+        evaluate_subject(checkpoint, ["lmms:broken", "lmms:written@ar"], tmp_path / "out")
+    rows = json.loads((tmp_path / "out" / "scores.json").read_text())["tasks"]
+    assert [(row["task"], row["language"]) for row in rows] == [("lmms:written", "ar")]
+    with pytest.raises(UserError, match="could not run broken"):
+        evaluate_subject(checkpoint, ["lmms:broken"], tmp_path / "none")
+    assert not (tmp_path / "none" / "scores.json").exists()
+
+
 def test_rows_join_a_table_once(program: Path, checkpoint: Path, tmp_path: Path) -> None:
     scores = evaluate_lmms(checkpoint, ["lmms:written@ar"], tmp_path / "out", python=program).scores
     path = tmp_path / "scores.json"

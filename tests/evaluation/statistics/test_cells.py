@@ -82,6 +82,11 @@ def test_equal_scores_and_equal_models_still_have_an_interval() -> None:
     same = CellMeans([0.0, 0.0, -1.0], ["a", "b", "c"], [0, 0, 1], 2, resamples=200, seed=0).estimate([1.0, 0.0])
     assert (same.value, same.low) == (0.0, -same.high)
     assert same.high == pytest.approx(wilson(0, 2)[1])
+    draws = {"resamples": 200, "seed": 0}
+    equal = CellMeans([0.0] * 5, _labels(5), [0] * 5, 1, differences=True, **draws).estimate([1.0])
+    assert equal.low == -equal.high == pytest.approx(-wilson(0, 5)[1])
+    gap = CellMeans([1.0] * 6, _labels(3, 2), [0, 1] * 3, 2, **draws).estimate([1.0, -1.0])
+    assert (gap.value, gap.low) == (0.0, -gap.high)
     worse = CellMeans([-1.0] * 5, _labels(5), [0] * 5, 1, resamples=200, seed=0).estimate([1.0])
     assert worse.value == -1.0
     assert (worse.low, worse.high) == pytest.approx((-1.0, -wilson(5, 5)[0]))

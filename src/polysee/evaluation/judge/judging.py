@@ -6,8 +6,8 @@ both orders of the answers (BPC). Each order counts the same, also where fewer o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -17,21 +17,35 @@ from polysee.evaluation.judge.parse import parse_pair, parse_ranking, parse_scor
 from polysee.evaluation.judge.prompts import request
 from polysee.evaluation.ranking import Ballot
 from polysee.schema.errors import UserError
-from polysee.services.base import Chat, ChatReply, Failure
+from polysee.services.base import Chat, ChatReply, ChatRequest, Failure
 
 Winner = Literal["first", "second", "tie"]
 Values = tuple[float, ...]
+Pictures = Callable[[str], tuple[bytes, ...]]
+"""Gives the encoded pictures of a question by its id."""
+Progress = Callable[[int, int], None]
+"""Called with the judgements made and those in all."""
+
+_SHOWN = 300
+"""Characters kept of a verdict that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What became of one judgement's questions: ``asked`` = ``read`` + ``unparsed`` + ``failed``."""
+    """What became of one judgement's questions: ``asked`` = ``read`` + ``unparsed`` + ``failed``.
+
+    ``failures``: their reasons; ``unread``: how the replies start that could not be read. Tokens are what the service
+    counted, 0 where it does not say.
+    """
 
     asked: int
     read: int
     unparsed: int
     failed: int
     failures: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,8 @@ class Verdict:
     ``values``: for each model its mean score (mode ``rank``: its mean place, 1 being the best); None where an order has
     no readable verdict at all, since half a comparison would favour a place. ``by_order``: the same for each order,
     given back in the order of the models. ``lean``: how much more the place shown first got than the last, in points
-    (in places for a ranking); None where one answer was judged alone or an order is missing.
+    (in places for a ranking); None where one answer was judged alone or an order is missing. ``alike``: the two
+    answers are the same text, which is a tie that nobody needs to be asked about.
     """
 
     question: str
@@ -52,15 +67,20 @@ class Verdict:
     by_order: tuple[Values | None, ...]
     lean: float | None
     draws: Draws
+    alike: bool = False
 
     def winner(self, tie: float = 0.0) -> Winner | None:
         """Of two models; None where nothing could be read. Raises `ValueError` for another number of models."""
         if len(self.models) != 2:
             raise ValueError(f"a winner of {len(self.models)} models is a matter of a ranking")
+        if self.alike:
+            return "tie"
         return None if self.values is None else _winner(self.values, self.mode, tie)
 
     def ballots(self, tie: float = 0.0) -> tuple[Ballot, ...]:
         """One for each pair of models, for `polysee.evaluation.ranking`; none where nothing could be read."""
+        if self.alike:
+            return (Ballot(self.models, self.models, self.question),)
         if self.values is None:
             return ()
         out = []
@@ -98,45 +118,58 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One judgement to make: which models, and the orders (permutations of them) in which to show their answers."""
+    """One judgement to make: which models, and the orders (permutations of them) in which to show their answers.
+
+    No orders: there is nothing to ask.
+    """
 
     asked: Asked
     models: tuple[str, ...]
     orders: tuple[tuple[int, ...], ...]
 
 
-def judge(chat: Chat, questions: Iterable[Asked], config: JudgeConfig) -> Judged:
+def judge(
+    chat: Chat,
+    questions: Iterable[Asked],
+    config: JudgeConfig,
+    *,
+    pictures: Pictures | None = None,
+    progress: Progress | None = None,
+) -> Judged:
     """Have ``chat`` judge all answers: every pair of models, each answer alone, or all of them ranked.
 
     An answer to a request is kept by the chat's own cache, by messages and draw, so a judgement that was interrupted
-    goes on where it was. Raises `UserError` for a question without the reference that is to be shown, and for a
-    comparison of fewer than two models.
+    goes on where it was. ``pictures``: for the preset ``picture``, where the questions do not hold them already. Two
+    answers that are the same text are a tie without a question. Raises `UserError` for a question without the reference
+    that is to be shown, and for a comparison of fewer than two models.
     """
     cases = [case for asked in questions for case in _cases(asked, config)]
     verdicts: list[Verdict] = []
-    requests = tokens_in = tokens_out = 0
-    each = config.samples * (len(cases[0].orders) if cases else 1)
-    step = max(1, config.batch // each)
+    step = max(1, config.batch // (config.samples * max((len(case.orders) for case in cases), default=1) or 1))
     for start in range(0, len(cases), step):
+        if progress is not None:
+            progress(start, len(cases))
         part = cases[start : start + step]
-        asked = [
-            request(case.asked, [case.asked.answer(case.models[i]) for i in order], config, draw)
-            for case in part
-            for order in case.orders
-            for draw in range(config.samples)
-        ]
-        replies = chat.ask(asked)
+        asked = [one for case in part for one in _requests(case, config, pictures)]
+        replies = chat.ask(asked) if asked else []
         if len(replies) != len(asked):
             raise ValueError(f"{chat.name} gave {len(replies)} answers to {len(asked)} requests")
-        requests += len(asked)
-        tokens_in += sum(reply.tokens_in for reply in replies if isinstance(reply, ChatReply))
-        tokens_out += sum(reply.tokens_out for reply in replies if isinstance(reply, ChatReply))
         at = 0
         for case in part:
             size = config.samples * len(case.orders)
             verdicts.append(_verdict(case, replies[at : at + size], config))
             at += size
-    return Judged(chat.name, chat.model, config, tuple(verdicts), Spent(requests, tokens_in, tokens_out))
+    drawn = [verdict.draws for verdict in verdicts]
+    spent = Spent(sum(d.asked for d in drawn), sum(d.tokens_in for d in drawn), sum(d.tokens_out for d in drawn))
+    return Judged(chat.name, chat.model, config, tuple(verdicts), spent)
+
+
+def _requests(case: _Case, config: JudgeConfig, pictures: Pictures | None) -> list[ChatRequest]:
+    asked = case.asked
+    if pictures is not None and config.preset == "picture" and case.orders:
+        asked = replace(asked, images=pictures(asked.id))
+    answers = [[asked.answer(case.models[index]) for index in order] for order in case.orders]
+    return [request(asked, shown, config, draw) for shown in answers for draw in range(config.samples)]
 
 
 def _cases(asked: Asked, config: JudgeConfig) -> list[_Case]:
@@ -151,7 +184,11 @@ def _cases(asked: Asked, config: JudgeConfig) -> list[_Case]:
     if len(models) < 2:
         raise UserError(f"the question {asked.id!r} has one answer, and a comparison needs two", "judge by `score`")
     groups = [models] if config.mode == "rank" else list(combinations(models, 2))
-    return [_Case(asked, group, _orders(len(group), config)) for group in groups]
+    return [_Case(asked, group, _orders(len(group), config) if _differ(asked, group) else ()) for group in groups]
+
+
+def _differ(asked: Asked, models: tuple[str, ...]) -> bool:
+    return len(models) > 2 or asked.answer(models[0]).strip() != asked.answer(models[1]).strip()
 
 
 def _orders(count: int, config: JudgeConfig) -> tuple[tuple[int, ...], ...]:
@@ -162,19 +199,26 @@ def _orders(count: int, config: JudgeConfig) -> tuple[tuple[int, ...], ...]:
 def _verdict(case: _Case, replies: Sequence[ChatReply | Failure], config: JudgeConfig) -> Verdict:
     by_order: list[Values | None] = []
     leans = []
-    unparsed = 0
+    unread: list[str] = []
     for number, order in enumerate(case.orders):
         part = replies[number * config.samples : (number + 1) * config.samples]
-        texts = [reply.text for reply in part if isinstance(reply, ChatReply)]
-        read = [values for text in texts if (values := _read(text, len(order), config)) is not None]
-        unparsed += len(texts) - len(read)
+        read = []
+        for reply in part:
+            if isinstance(reply, Failure):
+                continue
+            values = _read(reply, len(order), config)
+            if values is None:
+                unread.append(reply.text[:_SHOWN])
+            else:
+                read.append(values)
         means = [sum(column) / len(read) for column in zip(*read, strict=True)] if read else None
         if means is not None:
             leans.append(means[0] - means[-1])
         by_order.append(None if means is None else tuple(means[order.index(i)] for i in range(len(order))))
     failures = tuple(reply.reason for reply in replies if isinstance(reply, Failure))
+    answered = [reply for reply in replies if isinstance(reply, ChatReply)]
     known = [values for values in by_order if values is not None]
-    complete = len(known) == len(by_order)
+    complete = len(known) == len(by_order) > 0
     return Verdict(
         question=case.asked.id,
         language=case.asked.language,
@@ -183,11 +227,24 @@ def _verdict(case: _Case, replies: Sequence[ChatReply | Failure], config: JudgeC
         values=tuple(sum(column) / len(known) for column in zip(*known, strict=True)) if complete else None,
         by_order=tuple(by_order),
         lean=sum(leans) / len(leans) if complete and len(by_order) > 1 else None,
-        draws=Draws(len(replies), len(replies) - unparsed - len(failures), unparsed, len(failures), failures),
+        draws=Draws(
+            asked=len(replies),
+            read=len(answered) - len(unread),
+            unparsed=len(unread),
+            failed=len(failures),
+            failures=failures,
+            unread=tuple(unread),
+            tokens_in=sum(reply.tokens_in for reply in answered),
+            tokens_out=sum(reply.tokens_out for reply in answered),
+        ),
+        alike=not case.orders,
     )
 
 
-def _read(text: str, count: int, config: JudgeConfig) -> Values | None:
+def _read(reply: ChatReply, count: int, config: JudgeConfig) -> Values | None:
+    if reply.finish == "length":
+        return None  # cut short: its last number may have lost a digit, or be none of the verdict
+    text = reply.text
     if config.mode == "pair":
         return parse_pair(text, config.limits)
     if config.mode == "score":

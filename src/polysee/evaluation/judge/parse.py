@@ -18,6 +18,10 @@ Scale = tuple[float, float]
 _COLONS = str.maketrans(dict.fromkeys("∶꞉˸፡፦։", ":"))
 _ORNAMENT = regex.compile(r"[*_`#\[\](){}<>\"'“”„«»「」『』【】]")
 _NUMERALS = str.maketrans({"一": "1", "二": "2"})
+_ETHIOPIC = regex.compile("(?<![፩-፼])[፩-፲](?![፩-፼])")
+# A score in Chinese numerals: alone behind a colon, for elsewhere they are words.
+_HAN = "〇一二三四五六七八九十"
+_HAN_SCORE = regex.compile(rf"(?<=[:=]\s*)[{_HAN}](?=(?:分|点|點)?[\s。.,，;；]*(?:\n|$))", regex.MULTILINE)
 # "8 out of 10", in the languages in which a judge is likely to add it.
 _OUT_OF = (
     r"(?:/|out\s+of|of|sur|de|di|da|von|aus|van|av|af|из|із|z|ze|από|στα|من|از|מתוך|में\s*से|में|満点中|分之|중"
@@ -38,8 +42,9 @@ def parse_pair(text: str, scale: Scale | None = None) -> tuple[float, float] | N
     """The scores of answers 1 and 2, or None.
 
     Each is the last line of its kind: a label that holds the answer's number, a colon, a score. Where no labels hold
-    numbers, the last two lines must both be a label and a score; a line of two bare scores will do as well. With a
-    ``scale``, a score beyond it, or one "out of" another maximum, makes the whole unreadable.
+    numbers, the last two lines must both be a label and a score; else the last line of two bare scores counts. With a
+    ``scale``, a score beyond it, or one "out of" another maximum, makes the whole unreadable. Of a model that thinks
+    aloud, only what follows its thoughts is read.
     """
     lines = _lines(text)
     found: dict[str, float | None] = {}
@@ -99,12 +104,14 @@ def _positional(lines: list[str], scale: Scale | None) -> tuple[float, float] | 
             return values[0], values[1]
         if matches[0] or matches[1]:
             return None
-    two = _TWO.match(lines[-1]) if lines else None
-    second = _BARE.match(two["rest"]) if two else None
-    if two is None or second is None or second["tail"].strip(" .。।"):
-        return None
-    first_value, second_value = _value(two, scale), _value(second, scale)
-    return None if first_value is None or second_value is None else (first_value, second_value)
+    for line in reversed(lines):
+        two = _TWO.match(line)
+        second = _BARE.match(two["rest"]) if two else None
+        if two is None or second is None or second["tail"].strip(" .。।"):
+            continue
+        first_value, second_value = _value(two, scale), _value(second, scale)
+        return None if first_value is None or second_value is None else (first_value, second_value)
+    return None
 
 
 def _value(match: regex.Match[str], scale: Scale | None) -> float | None:
@@ -117,7 +124,10 @@ def _value(match: regex.Match[str], scale: Scale | None) -> float | None:
 
 
 def _plain(text: str, keep: str = "") -> str:
-    folded = to_ascii(unicodedata.normalize("NFKC", to_ascii(strip_invisible(text)))).translate(_COLONS)
+    said = strip_invisible(text).rpartition("</think>")[2]
+    folded = to_ascii(unicodedata.normalize("NFKC", to_ascii(said))).translate(_COLONS)
+    folded = _ETHIOPIC.sub(lambda m: f"{unicodedata.numeric(m[0]):.0f}", folded)
+    folded = _HAN_SCORE.sub(lambda m: str(_HAN.index(m[0])), folded)
     return _ORNAMENT.sub(lambda m: m[0] if m[0] in keep else "", folded.replace("\r", "\n"))
 
 

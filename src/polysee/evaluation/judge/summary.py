@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polysee.evaluation.judge.agreement import cohen_kappa, krippendorff_alpha, spearman
 from polysee.evaluation.judge.judging import Judged, Verdict, Winner
+from polysee.evaluation.statistics import clustered_mean
 
 ALL = "all"
 """Stands for all languages together."""
 
-_CODES: Mapping[Winner, float] = {"first": 1.0, "tie": 0.0, "second": -1.0}
+CODES: Mapping[Winner, float] = {"first": 1.0, "tie": 0.0, "second": -1.0}
+"""A verdict as a number: a tie lies between the two."""
 _OPPOSITE: Mapping[Winner, Winner] = {"first": "second", "second": "first", "tie": "tie"}
 
 Compared = tuple[str, str, str]
@@ -22,9 +24,10 @@ Compared = tuple[str, str, str]
 class LanguageRow:
     """Verdicts in one language, or in `ALL`.
 
-    ``without``: verdicts that came to nothing. ``asked``, ``unparsed``, ``failed``: requests. ``steady``: share of the
-    pairs in which both orders name the same winner, None where there are none; ``lean``: mean points that the place
-    shown first got more than the last, None likewise.
+    ``without``: verdicts that came to nothing; ``alike``: ties of equal answers, about which nothing was asked.
+    ``asked``, ``unparsed``, ``failed``: requests. ``steady``: share of the pairs in which both orders name the same
+    winner, None where there are none; ``lean``: mean points that the place shown first got more than the last, None
+    likewise. Tokens as in `Draws`.
     """
 
     language: str
@@ -35,13 +38,17 @@ class LanguageRow:
     failed: int
     steady: float | None
     lean: float | None
+    alike: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementRow:
     """A judge beside people on the same comparisons: first, second or tie.
 
-    ``n`` comparisons; ``same``: share of equal verdicts; ``kappa``: Cohen's; ``alpha``: Krippendorff's, ordinal (a tie
+    ``n`` comparisons; ``same``: share of equal verdicts, ``low`` and ``high`` the ends of its 95% interval from
+    resampled pictures; ``kappa``: Cohen's; ``alpha``: Krippendorff's, ordinal (a tie
     lies between the two); ``rho``: Spearman's, of the judge's margin in points with the people's verdict. None where a
     measure is not defined. ``without``: comparisons that people made and the judge came to nothing in.
     """
@@ -53,6 +60,8 @@ class AgreementRow:
     alpha: float | None
     rho: float | None
     without: int
+    low: float | None = None
+    high: float | None = None
 
 
 def by_language(judged: Judged) -> tuple[LanguageRow, ...]:
@@ -60,16 +69,31 @@ def by_language(judged: Judged) -> tuple[LanguageRow, ...]:
     return tuple(_language(tag, found, judged.config.tie) for tag, found in _split(judged.verdicts))
 
 
-def agreement_with_people(judged: Judged, people: Mapping[Compared, Winner]) -> tuple[AgreementRow, ...]:
+def agreement_with_people(
+    judged: Judged,
+    people: Mapping[Compared, Winner],
+    *,
+    clusters: Mapping[str, str] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[AgreementRow, ...]:
     """Rows as of `by_language`, over the comparisons of two models that both the judge and people were asked for.
 
     ``people``: what most of them said, under (question, first model, second model); the models' order does not matter.
+    ``clusters``: the picture that each question is about; a question is its own where it is not named.
     """
     rows = []
     for tag, verdicts in _split(judged.verdicts):
         pairs = [(verdict, _said(verdict, people)) for verdict in verdicts if len(verdict.models) == 2]
         both = [(verdict, said) for verdict, said in pairs if said is not None]
-        rows.append(_agreement(tag, both, judged.config.tie))
+        row = _agreement(tag, both, judged.config.tie)
+        if row.n:
+            known = [(v.winner(judged.config.tie), said, v.question) for v, said in both]
+            same = [float(winner == said) for winner, said, _ in known if winner is not None]
+            labels = [(clusters or {}).get(question, question) for winner, _, question in known if winner is not None]
+            ends = clustered_mean(same, labels, resamples=resamples, seed=seed)
+            row = replace(row, low=ends.low, high=ends.high)
+        rows.append(row)
     return tuple(rows)
 
 
@@ -90,12 +114,15 @@ def _language(tag: str, verdicts: Sequence[Verdict], tie: float) -> LanguageRow:
     return LanguageRow(
         language=tag,
         verdicts=len(verdicts),
-        without=sum(verdict.values is None for verdict in verdicts),
+        without=sum(verdict.values is None and not verdict.alike for verdict in verdicts),
         asked=sum(verdict.draws.asked for verdict in verdicts),
         unparsed=sum(verdict.draws.unparsed for verdict in verdicts),
         failed=sum(verdict.draws.failed for verdict in verdicts),
         steady=sum(steady) / len(steady) if steady else None,
         lean=sum(leans) / len(leans) if leans else None,
+        alike=sum(verdict.alike for verdict in verdicts),
+        tokens_in=sum(verdict.draws.tokens_in for verdict in verdicts),
+        tokens_out=sum(verdict.draws.tokens_out for verdict in verdicts),
     )
 
 
@@ -126,19 +153,21 @@ def _agreement(tag: str, both: Sequence[tuple[Verdict, Winner]], tie: float) -> 
     if not read:
         return AgreementRow(tag, 0, None, None, None, None, len(both))
     mine, theirs = [winner for winner, _, _ in read], [said for _, said, _ in read]
-    codes = [(_CODES[a], _CODES[b]) for a, b in zip(mine, theirs, strict=True)]
+    codes = [(CODES[a], CODES[b]) for a, b in zip(mine, theirs, strict=True)]
     return AgreementRow(
         language=tag,
         n=len(read),
         same=sum(a == b for a, b in zip(mine, theirs, strict=True)) / len(read),
         kappa=cohen_kappa(mine, theirs),
         alpha=krippendorff_alpha(codes, "ordinal"),
-        rho=spearman([margin for _, _, margin in read], [_CODES[said] for said in theirs]),
+        rho=spearman([margin for _, _, margin in read], [CODES[said] for said in theirs]),
         without=len(both) - len(read),
     )
 
 
 def _margin(verdict: Verdict) -> float:
+    if verdict.alike:
+        return 0.0
     assert verdict.values is not None
     first, second = verdict.values
     return second - first if verdict.mode == "rank" else first - second

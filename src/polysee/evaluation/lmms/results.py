@@ -99,7 +99,7 @@ def read_results(folder: Path, benchmark: Benchmark, log: str, code: int) -> dic
 def _failed(benchmark: Benchmark, why: str, folder: Path) -> UserError:
     return UserError(
         f"lmms-eval could not run {benchmark.name}: {why}",
-        "read its log; benchmarks with gated data or a judge need their keys in the environment",
+        "read its log; it may want the network, or keys in the environment for gated data or a judge",
         place=str(folder / "log.txt"),
     )
 

@@ -43,6 +43,22 @@ def evaluate_lmms(
     Raises `UserError` for a name that is none, where the environment is missing, and where a benchmark fails; the
     others are run first, and what they gave stays in their folders.
     """
+    folded, failures = _evaluate(checkpoint, names, out, limit=limit, batch=batch, seen=seen, python=python)
+    _raise(failures)
+    return folded
+
+
+def _evaluate(
+    checkpoint: Path,
+    names: Sequence[str],
+    out: Path,
+    *,
+    limit: int | None,
+    batch: int,
+    seen: Mapping[str, Seen] | None,
+    python: Path | None = None,
+) -> tuple[Folded, list[UserError]]:
+    """What the benchmarks gave, and why some of them gave nothing."""
     benchmarks = [parse_benchmark(name) for name in names]
     chosen = python or environment.interpreter()
     identity = _identity(checkpoint, limit)
@@ -62,17 +78,21 @@ def evaluate_lmms(
         folded = fold(content, read_samples(folder, list(content["n-samples"])), benchmark.language, seen)
         scores += folded.scores
         others += folded.others
+    return Folded(tuple(scores), tuple(others)), failures
+
+
+def _raise(failures: Sequence[UserError]) -> None:
     if failures:
         first, *more = failures
         cause = f"{first.cause}, and {len(more)} more failed" if more else first.cause
         raise UserError(cause, first.fix, place=first.place)
-    return Folded(tuple(scores), tuple(others))
 
 
 def evaluate_subject(
     subject: Path | None, names: Sequence[str], out: Path, *, limit: int | None = None, batch: int | None = None
 ) -> Folded:
-    """As `evaluate_lmms`, for a run's folder or a checkpoint's; the rows go into ``out/scores.json``.
+    """As `evaluate_lmms`, for a run's folder or a checkpoint's; the rows go into ``out/scores.json``, also where
+    another benchmark fails.
 
     Raises `UserError` for a subject that is neither, too.
     """
@@ -88,8 +108,10 @@ def evaluate_subject(
         raise UserError("lmms-eval needs a checkpoint", "name a run or checkpoint folder before the options")
     columns = ["language", "split", "media"]
     seen = None if run is None else training_exposure(run.sample_batches([*columns, *run.keep_columns()], run.kept()))
-    folded = evaluate_lmms(checkpoint, names, out, limit=limit, batch=batch or 1, seen=seen)
-    add_rows(out / "scores.json", folded.scores)
+    folded, failures = _evaluate(checkpoint, names, out, limit=limit, batch=batch or 1, seen=seen)
+    if folded.scores:
+        add_rows(out / "scores.json", folded.scores)
+    _raise(failures)
     return folded
 
 

@@ -132,8 +132,8 @@ def probe_classes(
 
 
 def _paired(differences: NDArray[np.float64], clusters: Sequence[str], recipe: ClassRecipe) -> Interval:
-    cells = CellMeans(differences, clusters, [0] * len(clusters), 1, resamples=recipe.resamples, seed=recipe.seed)
-    found = cells.estimate([1.0])
+    draws = {"resamples": recipe.resamples, "seed": recipe.seed}
+    found = CellMeans(differences, clusters, [0] * len(clusters), 1, differences=True, **draws).estimate([1.0])
     return Interval(found.value, found.low, found.high)
 
 

@@ -39,8 +39,9 @@ class CellMeans:
     """The mean score of every cell. An image that was asked about in many languages is drawn for all of them or none.
 
     ``scores`` (n): 0-1, or -1 to 1 for differences of two models. ``clusters`` (n): labels of what was sampled, such
-    as pictures. ``cells`` (n): numbers from 0 to ``count`` - 1; each must occur. The order of the rows is of no
-    importance beyond the last bits of sums. Raises `ValueError` for an empty cell or arrays of unequal length.
+    as pictures. ``cells`` (n): numbers from 0 to ``count`` - 1; each must occur. ``differences``: that is what the
+    scores are, though none of them need be below 0. The order of the rows is of no importance beyond the last bits of
+    sums. Raises `ValueError` for an empty cell or arrays of unequal length.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class CellMeans:
         resamples: int,
         seed: int,
         level: float = LEVEL,
+        differences: bool = False,
     ) -> None:
+        self._differences = differences
         self._scores: Floats = np.asarray(scores, np.float64)
         self._cells: NDArray[np.int64] = np.asarray(cells, np.int64)
         self._codes, self._clusters = cluster_codes(clusters)
@@ -91,7 +94,8 @@ class CellMeans:
         touched = np.unique(self._codes[rows])
         changed = np.unique(self._codes[rows & (np.abs(self._scores) > 1e-12)])
         value = float(given @ self.means)
-        low, high = self._ends(value, self.draws[:, used] @ given[used], len(touched))
+        either_way = self._differences or bool((self._scores < 0).any() or (given < 0).any())
+        low, high = self._ends(value, self.draws[:, used] @ given[used], len(touched), either_way)
         return Estimate(
             value=value,
             low=min(low, value),
@@ -111,14 +115,15 @@ class CellMeans:
         error = float(np.sqrt(clusters / (clusters - 1) * np.square(sums).sum()))
         return error if error > 1e-12 else 0.0
 
-    def _ends(self, value: float, draws: Floats, clusters: int) -> tuple[float, float]:
+    def _ends(self, value: float, draws: Floats, clusters: int, either_way: bool) -> tuple[float, float]:
+        """``either_way``: the truth may lie below 0, which no mean of scores can."""
         if np.ptp(draws) >= 1e-12:
             low, high = np.quantile(draws, [(1 - self._level) / 2, (1 + self._level) / 2]).tolist()
             return low, high
         # All clusters say the same: only their number tells how far off that may be.
         share = min(1.0, abs(value))
         low, high = wilson(share * clusters, clusters, level=self._level)
-        if self._scores.min() >= 0:
+        if not either_way:
             return low, high
         return (-high, high) if share < 1e-12 else (low, high) if value > 0 else (-high, -low)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +15,11 @@ from pydantic import ValidationError
 
 from polysee import sources
 from polysee.evaluation.tasks.models import Data, Fields, Task
+from polysee.evaluation.worse import read_medium
 from polysee.media.decode import verify
 from polysee.schema.arrow import from_table
 from polysee.schema.errors import BadRecord, UserError
+from polysee.schema.problems import Keys
 from polysee.schema.sample import MediaRef, Origin, Sample, Turn, make_sample
 from polysee.sources.base import MediaBlob, Reject, SourceRecord
 from polysee.sources.fields import (
@@ -43,6 +47,33 @@ class Asked:
 
     sample: Sample
     golds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownColumn:
+    """A column of a task's ``fields`` that no record has. ``keys``: the way to it from the task."""
+
+    keys: Keys
+    cause: str
+    fix: str
+
+
+class UnknownColumns(UserError):
+    """All of a task's columns that no record has; ``cause`` and ``fix`` are those of the first."""
+
+    def __init__(self, columns: Sequence[UnknownColumn], *, place: str | None = None) -> None:
+        self.columns = tuple(columns)
+        super().__init__(self.columns[0].cause, self.columns[0].fix, place=place)
+
+    def __str__(self) -> str:
+        return "\nerror: ".join(f"{self.place}: {one.cause}\nhint: {one.fix}" for one in self.columns)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unknown_columns, (self.columns, self.place))
+
+
+def _unknown_columns(columns: Sequence[UnknownColumn], place: str | None) -> UnknownColumns:
+    return UnknownColumns(columns, place=place)
 
 
 class MediaPack:
@@ -87,7 +118,10 @@ class Material:
     """Records that could not be used, by task."""
 
     def read(self, sha256: str) -> bytes:
-        """The bytes of a medium, of whatever origin. Raises `KeyError`."""
+        """The bytes of a medium, of whatever origin, or of a worse picture (see `distorted`). Raises `KeyError`."""
+        return read_medium(sha256, self._read)
+
+    def _read(self, sha256: str) -> bytes:
         if sha256 in self.pack or self.run is None:
             return self.pack.read(sha256)
         return self.run.read_media(sha256)
@@ -96,8 +130,8 @@ class Material:
 def read_task(task: Task, material: Material, *, splits: Sequence[str] | None = None) -> list[Asked]:
     """The questions of a task in order of reading. ``splits``: other ones than the task's own (for examples).
 
-    Raises `UserError` for data that cannot be read, for a file of which more than one record in a hundred is bad, and
-    where nothing is left.
+    Raises `UserError` for data that cannot be read, for a column that no record has, for a file of which more than one
+    record in a hundred is bad, and where nothing is left.
     """
     data = task.data
     wanted = tuple(data.splits if splits is None else splits)
@@ -107,16 +141,21 @@ def read_task(task: Task, material: Material, *, splits: Sequence[str] | None = 
             "name a run folder, or give the task `data.path`",
         )
     if data.of_run:
-        found = [Asked(sample, (sample.turns[0].output,)) for sample in _of_run(task, material.run, wanted)]
+        found = [Asked(sample, sample.right_answers) for sample in _of_run(task, material.run, wanted)]
     else:
         found = [asked for asked in _of_records(task, material) if not wanted or asked.sample.split in wanted]
     if not found:
         where = f" in the splits {', '.join(wanted)}" if wanted else ""
-        raise UserError(
-            f"no held-out samples of the task {(data.samples or task.name)!r}{where} to evaluate",
-            "check `data.samples` and `data.splits`, or let a source hold samples out of training",
-        )
+        fix = "check `data.samples` and `data.splits`, or let a source hold samples out of training"
+        if data.of_run and (held := _held_out_tasks(material.run)):
+            fix = f"leave it out with --only, or ask what the run holds out: {', '.join(held)}"
+        raise UserError(f"no held-out samples of the task {(data.samples or task.name)!r}{where} to evaluate", fix)
     return found
+
+
+def _held_out_tasks(run: RunStore | None) -> list[str]:
+    batches = () if run is None else run.sample_batches(["task"], where="split <> 'train'")
+    return sorted({name for batch in batches for name in batch.column("task").to_pylist()})
 
 
 def _of_run(task: Task, run: RunStore | None, splits: Sequence[str]) -> Iterator[Sample]:
@@ -137,12 +176,12 @@ def _of_run(task: Task, run: RunStore | None, splits: Sequence[str]) -> Iterator
 
 def _of_records(task: Task, material: Material) -> Iterator[Asked]:
     data, bad, good, first = task.data, 0, 0, ""
-    records = _of_source(task) if data.use is not None else _of_file(data)
+    records = _of_source(task) if data.use is not None else _of_file(task)
     for record in records:
         try:
             if isinstance(record, Reject):
                 raise BadRecord(record.reason, record.detail)
-            asked = _asked(task, record[0], record[1], material)
+            asked = _asked(task, record, material)
         except BadRecord as error:
             bad, first = bad + 1, first or str(error)
             continue
@@ -157,7 +196,7 @@ def _of_records(task: Task, material: Material) -> Iterator[Asked]:
         )
 
 
-def _asked(task: Task, record: SourceRecord, golds: tuple[str, ...], material: Material) -> Asked:
+def _asked(task: Task, record: SourceRecord, material: Material) -> Asked:
     media = tuple(material.pack.add(blob) for blob in record.media)
     try:
         sample = make_sample(
@@ -170,13 +209,14 @@ def _asked(task: Task, record: SourceRecord, golds: tuple[str, ...], material: M
             options=record.options,
             split=record.split,
             tags=record.tags,
+            references=record.references,
         )
     except ValueError as error:
         raise BadRecord("invalid-sample", str(error)) from error
-    return Asked(sample, golds)
+    return Asked(sample, sample.right_answers)
 
 
-def _of_source(task: Task) -> Iterator[tuple[SourceRecord, tuple[str, ...]] | Reject]:
+def _of_source(task: Task) -> Iterator[SourceRecord | Reject]:
     data = task.data
     assert data.use is not None
     kind = sources.get(data.use)
@@ -188,31 +228,72 @@ def _of_source(task: Task) -> Iterator[tuple[SourceRecord, tuple[str, ...]] | Re
         raise UserError(f"{where}: {first['msg'].lower()}", f"mend `data.params` of the task {task.name!r}") from None
     source = kind(params, seed=0)
     for shard in source.shards():
-        for record in source.read(shard):
-            if isinstance(record, Reject):
-                yield record
-            else:
-                yield record, (record.turns[0].output,)
+        yield from source.read(shard)
 
 
-def _of_file(data: Data) -> Iterator[tuple[SourceRecord, tuple[str, ...]] | Reject]:
+def _of_file(task: Task) -> Iterator[SourceRecord | Reject]:
+    data = task.data
     assert data.path is not None
     path = Path(data.path).expanduser()
     below = path if path.is_dir() else path.parent
     folder = below if data.folder is None else Path(data.folder).expanduser()
     seen: set[str] = set()
+    columns: dict[str, None] = {}
     for file in _files(path):
         for number, row in enumerate(_rows(file), 1):
             try:
                 if row.error is not None:
                     raise row.error
-                record, golds = _record(data, folder, row.data, f"{file.name}:{number}")
+                columns.update(dict.fromkeys(row.data))
+                record = _record(data, folder, row.data, f"{file.name}:{number}")
                 if record.key in seen:
                     raise BadRecord("duplicate-id", repr(record.key))
                 seen.add(record.key)
-                yield record, golds
+                yield record
             except BadRecord as error:
                 yield Reject(row.place, error.reason, f"{row.place}: {error.detail}")
+    # A column that is not there reads as an empty one, and the model would be asked nothing at all.
+    unknown = _unknown(task, list(columns)) if columns else []
+    if unknown:
+        raise UnknownColumns(unknown, place=str(path.absolute()))
+
+
+def _unknown(task: Task, columns: Sequence[str]) -> list[UnknownColumn]:
+    found = []
+    for keys, name in _named(task):
+        if name in columns:
+            continue
+        near = difflib.get_close_matches(name, columns, n=1)
+        fix = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(columns)}"
+        if keys == ("question",) and not near:
+            fix += "; write `question: null` where pictures or the prompt say it all"
+        place = ("data", "fields", *keys)
+        cause = f"no record has the column {name!r}, which {'.'.join(map(str, place))} names"
+        found.append(UnknownColumn(place, cause, fix))
+    return found
+
+
+def _named(task: Task) -> Iterator[tuple[Keys, str]]:
+    """The columns that must be there. The question's may be missing if nobody has named it and the prompt has words."""
+    names = task.data.fields
+    silent = names.instruction is None and not _has_words(task)
+    wanted: dict[str, str | tuple[str, ...] | dict[str, str] | None] = {
+        "answer": names.answer,
+        "question": names.question if "question" in names.model_fields_set or silent else None,
+        **{key: getattr(names, key) for key in ("instruction", "options", "images", "videos")},
+        **{key: getattr(names, key) for key in ("language", "id", "group", "tags")},
+    }
+    for key, value in wanted.items():
+        if isinstance(value, str):
+            yield (key,), value
+        elif value is not None:
+            for part, name in value.items() if isinstance(value, dict) else enumerate(value):
+                yield (key, part), name
+
+
+def _has_words(task: Task) -> bool:
+    prompts = (task.prompt,) if isinstance(task.prompt, str) else task.prompt.values()
+    return any(words.strip() for prompt in prompts for words, *_ in string.Formatter().parse(prompt))
 
 
 def _files(path: Path) -> list[Path]:
@@ -220,8 +301,8 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file()) if path.is_dir() else []
     if not found:
-        raise UserError("there is no file of questions", f"give one that ends in {', '.join(_SUFFIXES)}, or a folder",
-                        place=str(path))  # fmt: skip
+        raise UserError("there is no file of questions", f"give one that ends in {', '.join(_SUFFIXES)}, or a folder; "
+                        "paths are relative to where polysee runs", place=str(path.absolute()))  # fmt: skip
     return found
 
 
@@ -243,7 +324,7 @@ def _rows(path: Path) -> Iterator[Row]:
         raise UserError(f"the Parquet file cannot be read: {error}", "fetch it again", place=str(path)) from error
 
 
-def _record(data: Data, folder: Path, row: Mapping[str, Any], place: str) -> tuple[SourceRecord, tuple[str, ...]]:
+def _record(data: Data, folder: Path, row: Mapping[str, Any], place: str) -> SourceRecord:
     names = data.fields
     options = _options(names, row)
     golds = _golds(names, row, options)
@@ -253,7 +334,7 @@ def _record(data: Data, folder: Path, row: Mapping[str, Any], place: str) -> tup
     tags = [f"{key}:{text(str(row[column]), column)}" for key, column in names.tags.items() if row.get(column)]
     if names.group is not None and row.get(names.group) is not None:
         tags.append(GROUP + record_id(row[names.group]))
-    record = SourceRecord(
+    return SourceRecord(
         key=record_id(row[names.id]) if names.id is not None and row.get(names.id) is not None else place,
         task="",
         language=_language(data, row),
@@ -263,8 +344,8 @@ def _record(data: Data, folder: Path, row: Mapping[str, Any], place: str) -> tup
         options=options,
         split=optional_field(row, "split") or "test",
         tags=tuple(tags),
+        references=golds if len(golds) > 1 else (),
     )
-    return record, golds
 
 
 def _options(names: Fields, row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from polysee.evaluation.jobs import Job, cluster_of
 from polysee.evaluation.tasks.data import GROUP, Asked
 from polysee.evaluation.tasks.models import Task
 from polysee.evaluation.tasks.phrases import phrases
+from polysee.evaluation.worse import can_be_worse, distorted
+from polysee.media.distort import LEVELS, variant_name
 from polysee.schema.errors import UserError
 from polysee.schema.sample import IMAGE_MARK, MediaRef, Sample, Turn, make_sample
 from polysee.text.languages import base_language
@@ -32,13 +34,14 @@ class Posed:
     options: tuple[str, ...]
 
 
-def expand(task: Task, asked: Sequence[Asked], examples: Sequence[Asked] = ()) -> list[Job]:
-    """All questions of a task. ``examples``: what `Task.shots` are taken from.
+def expand(task: Task, asked: Sequence[Asked], examples: Sequence[Asked] = (), pool: Sequence[Asked] = ()) -> list[Job]:
+    """All questions of a task. ``examples``: what `Task.shots` are taken from. ``pool``: where the baseline `shuffled`
+    looks for a question's words in another language, if not among those that are asked.
 
     Raises `UserError` for a question that cannot be put or measured as the task says, naming its sample.
     """
     shots = _Shots(task, examples)
-    siblings = _siblings(asked)
+    siblings = _siblings(pool or asked)
     jobs: list[Job] = []
     for one in asked:
         _check(task, one)
@@ -49,6 +52,11 @@ def expand(task: Task, asked: Sequence[Asked], examples: Sequence[Asked] = ()) -
             other = siblings.get(one.sample.id)
             if other is not None:
                 jobs.append(_shuffled(task, _with_frames(one, MAX_FRAMES), other, shots))
+    if task.distortions and not any(can_be_worse(one.sample.media) for one in asked):
+        raise UserError(
+            f"no question of the task {task.name!r} is about pictures, which distortions need",
+            "take `distortions` out of the task: questions about videos or text alone are asked plainly only",
+        )
     if "shuffled" in task.baselines and not siblings:
         raise UserError(
             f"no question of the task {task.name!r} is there in two languages, which the baseline `shuffled` needs",
@@ -126,6 +134,8 @@ def _jobs(task: Task, one: Asked, frames: int | None, shots: _Shots) -> Iterator
         yield direct
         if task.reasoning is not None:
             yield _reasoned(task, direct)
+        if can_be_worse(sample.media):
+            yield from _distorted(task, direct, len(sample.media))
 
 
 def _job(task: Task, one: Asked, posed: Posed, shots: _Shots) -> Job:
@@ -163,6 +173,21 @@ def _reasoned(task: Task, direct: Job) -> Job:
         temperature=reasoning.temperature if reasoning.votes > 1 else 0.0,
         draws=reasoning.votes,
     )
+
+
+def _distorted(task: Task, direct: Job, shown: int) -> Iterator[Job]:
+    """The same question with its last ``shown`` pictures made worse; those of solved examples stay as they are."""
+    media = direct.sample.media
+    before, own = media[: len(media) - shown], media[len(media) - shown :]
+    for kind in task.distortions:
+        for level in LEVELS:
+            worse = tuple(distorted(ref, kind, level) for ref in own)
+            yield replace(
+                direct,
+                sample=_renamed(direct.sample, direct.sample.turns, (*before, *worse)),
+                variant=variant_name(kind, level),
+                baselines=(),
+            )
 
 
 def _shuffled(task: Task, one: Asked, other: Sample, shots: _Shots) -> Job:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polysee import sources
-from polysee.evaluation.tasks.data import Asked, Material, MediaPack, read_task
+from polysee.evaluation.tasks.data import Asked, Material, MediaPack, UnknownColumns, read_task
 from polysee.evaluation.tasks.expand import expand
 from polysee.evaluation.tasks.load import load_document
 from polysee.evaluation.tasks.models import Task
@@ -39,6 +39,8 @@ def lint(name: str, *, run: Path | None = None) -> list[str]:
                 continue
             try:
                 lines.append(_line(task, material))
+            except UnknownColumns as error:
+                problems += [document.problem((*keys, *one.keys), one.cause, one.fix) for one in error.columns]
             except UserError as error:
                 problems.append(document.problem(keys, error.cause, error.fix))
     if problems:
@@ -54,8 +56,9 @@ def _still(task: Task, document: Document, keys: Keys) -> Iterator[Problem]:
             sources.get(data.use)
         except UserError as error:
             yield document.problem((*keys, "data", "use"), error.cause, error.fix)
-    if data.path is not None and not Path(data.path).expanduser().exists():
-        yield document.problem((*keys, "data", "path"), "there is no such file or folder", "check the path")
+    if data.path is not None and not (path := Path(data.path).expanduser().absolute()).exists():
+        fix = "check the path; it is relative to where polysee runs"
+        yield document.problem((*keys, "data", "path"), f"there is no such file or folder: {path}", fix)
     prompts = {"": task.prompt} if isinstance(task.prompt, str) else task.prompt
     for tag, text in prompts.items():
         where = (*keys, "prompt", tag) if tag else (*keys, "prompt")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from polysee.evaluation.config import Baseline
+from polysee.evaluation.config import Baseline, Distortion
 from polysee.evaluation.metrics.base import Mode
 from polysee.schema.config import Config
 from polysee.sources.fields import LanguageTag
@@ -147,8 +147,9 @@ class Task(Config):
     wrong one; equal is wrong. ``quality``: the probability of the first of two words against the second.
 
     ``circular``: every rotation of the options is asked. ``nudge``: a short exchange about the language of the answer
-    comes first. ``frames``: numbers of frames at which videos are shown, for a curve. ``tags``: of every question;
-    ``by``: further keys of the samples' tags to break results down by.
+    comes first. ``frames``: numbers of frames at which videos are shown, for a curve. ``distortions``: kinds of worse
+    pictures; questions about pictures are asked once more for each kind and each of its three levels. ``tags``: of
+    every question; ``by``: further keys of the samples' tags to break results down by.
     """
 
     name: str = Field(min_length=1, max_length=200)
@@ -167,6 +168,7 @@ class Task(Config):
     tags: dict[str, str] = Field(default_factory=dict)
     by: tuple[str, ...] = ()
     baselines: tuple[Baseline, ...] = ()
+    distortions: tuple[Distortion, ...] = ()
     max_new_tokens: int = Field(default=32, ge=1)
 
     @model_validator(mode="after")
