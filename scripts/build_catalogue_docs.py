@@ -71,9 +71,8 @@ def _datasets() -> Iterator[str]:
             f"{n:,} ({catalogue.PAPERS[row.paper]})" for row in one.rows if (n := row.total) is not None
         )
         tags = ", ".join(one.languages) if len(one.languages) < _MANY else f"{len(one.languages)}"
-        use = "evaluation only" if one.evaluation_only else "held out" if one.held_out else "training"
         adapter = f"`{one.adapter}`" if one.adapter else ""
-        cells = (f"`{one.name}`", one.title, one.task, tags, one.licence, one.origin, samples, use, adapter)
+        cells = (f"`{one.name}`", one.title, one.task, tags, one.licence, one.origin, samples, one.use, adapter)
         yield f"| {' | '.join(cells)} |"
 
 

@@ -69,7 +69,7 @@ TRANSLATED = Origin("photos", "7", "CC-BY-NC-4.0", "a" * 32, "into-arabic", "nll
 def shapes() -> tuple[list[Sample], list[bytes]]:
     """One sample of each shape, and the bytes of their media."""
     one, two, page, clip = picture(1), picture(2, "JPEG"), picture(3, "WEBP"), video()
-    tagged = {"tags": ("concept:🐈", "pool:naming"), "options": ("猫", "狗")}
+    tagged = {"tags": ("concept:🐈", "pool:naming"), "options": ("猫", "狗"), "references": ("猫", "貓", "猫")}
     found = [
         sample("zh-Hant", ("這是什麼？", "猫"), media=(ref(one),), instruction="看圖回答。", split="scenes", **tagged),
         sample("ar", ("ما هذا؟", "قطة"), media=(ref(one),), origins=(TRANSLATED, Origin("نص", "٧", "CC0-1.0"))),

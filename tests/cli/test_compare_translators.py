@@ -52,12 +52,18 @@ def test_the_language_of_the_prompt_is_compared(server: Server, tmp_path: Path) 
     found = json.loads(_run(*words, "--json"))
     rows = {row["system"]: row for row in found["results"]}
     assert found["winner"] == "gpt-ar"
-    assert rows["gpt-ar"]["chrf"]["value"] == pytest.approx(1.0)
+    assert rows["gpt-ar"]["chrf"]["value"] == pytest.approx(100.0)
     assert rows["gpt-ar"]["cost"] > 0
-    assert rows["gpt-en"]["chrf"]["value"] < 0.5
+    assert rows["gpt-en"]["chrf"]["value"] < 50
     config = service_configs.validate_json(json.dumps(YAML(typ="safe").load(saved.read_text())["services"]))[0]
     assert (config.name, getattr(config, "prompt_language", "")) == ("gpt-ar", "ar")
+    for row in rows.values():
+        assert all(0.0 <= row[score][end] <= 100.0 for score in ("chrf", "bleu") for end in ("value", "low", "high"))
+        assert row["seconds"]["value"] > 0
+        assert row["seconds"]["low"] is row["seconds"]["high"] is None
     table = _run(*words)
+    assert "100.0 (100.0-100.0)" in table
+    assert " (-)" in table
     assert "gpt-en" in table
     assert table.rstrip().endswith("best: gpt-ar")
 
@@ -69,6 +75,10 @@ def test_mistakes_are_explained(server: Server, tmp_path: Path) -> None:
         ((services, "--reference", "tuxpaint"), "wants languages"),
         ((pairs, "--reference", pairs, "--target", "ar"), "file of services"),
         ((services, "--reference", pairs, "--target", "ar", "--target", "th"), "no language has the tag"),
+        (("--reference", "tuxpaint", "--target", "spanish"), "(?s)no language has the tag 'spanish'.*'es'"),
+        ((services, "--reference", pairs, "--target", "العربية"), "(?s)no language has the tag.*'ar'"),
+        ((services, "--reference", pairs, "--source", "english"), "'en'"),
+        ((services, "--reference", pairs, "--target", "ar", "--prompt-language", "arabic"), "'ar'"),
     ):
         with pytest.raises(UserError, match=cause):
             CliRunner().invoke(compare_translators, list(words), catch_exceptions=False)

@@ -54,6 +54,25 @@ def test_each_lack_has_its_line(found: dict[str, Finding]) -> None:
     }
 
 
+def test_each_package_is_told_once(tmp_path: Path) -> None:
+    told = [finding.name for finding in examine(tmp_path, frozenset({"translate"}))]
+    assert len(told) == len(set(told))
+    assert {"torch", "tokenizers", "apertium"} <= set(told)
+
+
+def test_apertium_is_told_of_and_never_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "apertium"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    absent = doctor._apertium()
+    assert absent.state == "note"
+    assert "sudo apt-get install apertium apertium-eng-spa" in absent.fix
+    program.write_text("#!/bin/sh\necho eng-spa\necho en-eo-bytecode\n")
+    program.chmod(0o755)
+    assert doctor._apertium() == Finding("ok", "apertium", "en-es")
+    program.write_text("#!/bin/sh\n")
+    assert "no pair" in doctor._apertium().detail
+
+
 def test_every_finding_that_is_not_ok_says_what_to_do(found: dict[str, Finding]) -> None:
     assert all(finding.fix for finding in found.values() if finding.state != "ok")
     assert {"python", "write", "disk", "cores", "memory", "locale", "numpy", "unicode-cldr-core"} <= set(found)

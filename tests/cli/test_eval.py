@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from eval_files import make_checkpoint, write_data, write_task
+from eval_files import make_checkpoint, rows, write_data, write_task
 
 from polysee.cli.eval import eval as eval_command
 from polysee.cli.task import task as task_command
@@ -145,3 +145,51 @@ def test_lint_and_list(place: Path) -> None:
     assert "microworld" in CliRunner().invoke(task_command, ["list"]).output
     result = CliRunner().invoke(task_command, ["lint", "microworld"])
     assert "naming: asks a run's own samples" in result.output
+
+
+def test_worse_pictures_have_a_table_of_their_own(place: Path, tmp_path: Path) -> None:
+    words = (place / "checkpoint", "--task", place / "task.yaml", "--only", "animals", "--out", tmp_path)
+    code, output = _run(*words, "--distort", "jpeg", "--distort", "blur")
+    assert code == 0
+    scores, worse = output.strip().split("\n\n")
+    assert "jpeg" not in scores
+    head, *lines, path = worse.split("\n")
+    assert head.split() == ["distortion", "level", "n", "clean", "worse", "change", "95%"]
+    assert [line.split()[:3] for line in lines] == [
+        [kind, str(level), "20"] for kind in ("blur", "jpeg") for level in (1, 2, 3)
+    ]
+    assert path == str(tmp_path / "scores.json")
+
+
+def test_one_language_of_tasks_that_do_not_all_have_it(place: Path, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", 2, [one for one in rows(2) if one["language"] in ("ar", "th")])
+    write_task(tmp_path / "few.yaml", data, LETTERS.replace("animals", "few"))
+    words = (place / "checkpoint", "--task", place / "task.yaml", "--task", tmp_path / "few.yaml", "--out", tmp_path)
+    code, output = _run(*words, "--language", "zh")
+    assert code == 0
+    assert "few: left out, for it has no samples in zh" in output
+    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["tasks"]
+    assert {row["language"] for row in found} == {"zh"}
+    # The words of the other language need not be among those that are measured.
+    assert "shuffled" in {row["baseline"] for row in found}
+    with pytest.raises(UserError, match="the tasks have no samples in hi"):
+        _run(*words, "--language", "zh", "--language", "hi")
+
+
+def test_a_gate_without_a_base_stops_before_anything_is_asked(place: Path, tmp_path: Path) -> None:
+    words = (place / "checkpoint", "--out", tmp_path / "out", "--gate", tmp_path)
+    with pytest.raises(UserError, match="no answers here"):
+        _run(*words, "--task", place / "task.yaml")
+    with pytest.raises(UserError, match="a gate needs single answers"):
+        _run(*words, "--task", "lmms:mtvqa")
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_checkpoints_of_what_is_no_run(place: Path, tmp_path: Path) -> None:
+    words = ("--task", place / "task.yaml", "--out", tmp_path, "--checkpoints", "all")
+    with pytest.raises(UserError, match="not a run folder"):
+        _run(place / "checkpoint", *words)
+    with pytest.raises(UserError, match="curves need a run's checkpoints"):
+        _run(*words)
+    with pytest.raises(UserError, match="as they are, on one checkpoint"):
+        _run(place / "checkpoint", "--task", "lmms:mtvqa", "--checkpoints", "all")

@@ -19,7 +19,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def test_there_and_back_again(kind: str, workdir: Path, tmp_path: Path, command: Command) -> None:
     done = command("export", workdir / "scenes", "--format", kind, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "40 samples in 2 file(s)" in done.stdout
+    assert "40 samples in 2 files" in done.stdout
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     block = card.split("## Reading it with polysee\n\n```yaml\n")[1].split("```")[0]
     recipe = "name: again\nworkers: 1\n" + block.replace("path/to/this/folder", str(tmp_path / "out"))
@@ -44,7 +44,7 @@ def test_choice_and_losses_are_printed(workdir: Path, tmp_path: Path, command: C
     done = command("export", workdir / "scenes", "--format", "m3it", "--out", tmp_path / "out", *words)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == f"{tmp_path / 'out'}: 6 samples in 1 file(s)"
+    assert lines[0] == f"{tmp_path / 'out'}: 6 samples in 1 file"
     assert "  tags: not kept in 6 of 6 samples" in lines
     done = command("export", workdir / "scenes", "--format", "m3it", "--out", tmp_path / "all", "--all")
     assert re.search(r"left out: \d+ \(it has several turns\)", done.stdout)

@@ -85,12 +85,36 @@ def test_help_lists_every_command() -> None:
         (["show", "no-such-run"], "error: no-such-run: this is not a run folder\n"
          "hint: name a folder that `polysee run` has made\n"),
         (["run", str(SAMPLE), "--set", "mix.temprature=2"],
-         "error: --set mix.temprature: mix.temprature: unknown key\nhint: did you mean `temperature`?\n"),
+         "error: --set mix.temprature: unknown key\nhint: did you mean `temperature`?\n"),
     ],
 )  # fmt: skip
 def test_mistakes_end_with_2_and_no_traceback(words: list[str], message: str) -> None:
     done = polysee_command(*words)
     assert (done.returncode, done.stderr, done.stdout) == (2, message, "")
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_file_that_is_not_there_is_told_with_its_place_in_the_recipe(verb: str, tmp_path: Path) -> None:
+    path, gone = tmp_path / "r.yaml", tmp_path / "بيانات.json"
+    path.write_text(
+        f"name: x\nsources:\n  - name: talks\n    use: llava\n    params:\n      path: {gone}\n      language: ar\n",
+        encoding="utf-8",
+    )
+    done = polysee_command(verb, str(path), "--workdir", str(tmp_path / "runs"))
+    cause = f"{path}:6:13: sources.talks.params.path: {gone}: there is no such file or folder"
+    assert (done.returncode, done.stderr.splitlines()[-2]) == (2, f"error: {cause}")
+    other = f"{gone}2"
+    change = f"sources.talks.params.path={other}"
+    done = polysee_command(verb, str(path), "--workdir", str(tmp_path / "runs"), "--set", change)
+    assert f"error: --set sources.talks.params.path: {other}: there is no such file" in done.stderr
+
+
+@pytest.mark.parametrize(("names", "said"), [("a", "the files of 1 source are not"), ("ab", "of 2 sources are not")])
+def test_sources_without_files_are_counted(names: str, said: str) -> None:
+    gone = Estimate(missing=MissingData("there is no such file", "fetch it", place="x.json"))
+    first, *others = _not_here(dict.fromkeys(names, gone))
+    assert said in first
+    assert others == [f"  {name}: x.json: there is no such file" for name in names]
 
 
 def test_every_mistake_of_a_recipe_is_an_error_with_a_hint(tmp_path: Path) -> None:

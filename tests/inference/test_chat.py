@@ -157,6 +157,12 @@ def test_special_tokens_in_a_question_are_text(run: Path, picture: Path, encoder
     assert answer(run, picture, question, max_new_tokens=2) == answer(run, picture, question, max_new_tokens=2)
 
 
+@pytest.mark.parametrize("question", ["", " \u3000\n"])
+def test_an_empty_question(run: Path, picture: Path, question: str) -> None:
+    with pytest.raises(UserError, match="the question is empty"):
+        answer(run, picture, question)
+
+
 def test_more_marks_than_pictures(run: Path, picture: Path) -> None:
     with pytest.raises(UserError, match="1 <image> for 0 pictures"):
         answer(run, None, "<image>ما هذا؟")

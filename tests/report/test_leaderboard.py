@@ -108,6 +108,16 @@ def test_significance_against_a_model_with_answers(runs: list[tuple[str, Path]])
     assert {tag for tag, mark in languages[1].items() if mark.best} >= {"am", "ar"}
 
 
+def test_equals_are_all_best(runs: list[tuple[str, Path]]) -> None:
+    board = read_board([*runs, ("again", runs[1][1])], resamples=200, seed=0)
+    assert [mark.best for mark in board.overall] == [False, True, True, True]
+    assert board.overall[3].against is None or board.overall[3].against.value == 0.0
+    for rows in board.marks(board.languages)[1:]:
+        assert sum(mark.best for mark in rows.values()) == sum(
+            mark.best for mark in board.marks(board.languages)[1].values()
+        )
+
+
 def test_every_language_in_its_own_script_and_direction(page: Element) -> None:
     [section] = [one for one in page.all("section") if one.attributes.get("id") == "languages"]
     heads = {b.attributes["lang"]: b.text for b in section.all("bdi") if "lang" in b.attributes}

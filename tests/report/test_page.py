@@ -12,9 +12,12 @@ import pytest
 from markup import parse
 from small_run import NONE, SCRIPT, TEXT, VISION, manifest
 
+from export_run import make_run as make_export_run
+from export_run import shapes
 from polysee.report import write_report
 from polysee.schema.errors import UserError
-from polysee.store.manifest import ManifestFolder
+from polysee.store.atomic import write_json
+from polysee.store.manifest import FunnelRow, ManifestFolder
 
 SECTIONS = ("scores", "gallery", "data", "training", "packs", "recipe", "provenance")
 
@@ -128,6 +131,16 @@ def test_tables_and_figures_speak_to_screen_readers(page: str) -> None:
             assert region.attributes["aria-label"]
 
 
+def test_wide_tables_scroll_in_a_box_that_says_so(page: str) -> None:
+    root = parse(page)
+    boxed = [id(table) for box in root.all("div", "sideways") for table in box.all("table", "heat")]
+    assert boxed == [id(table) for table in root.all("table", "heat")] != []
+    scrolling = {id(table) for box in root.all("div", "scroll") for table in box.all("table")}
+    assert all(id(table) in scrolling for table in root.all("table", "plain"))
+    assert re.search(r"\.scroll \{ overflow-x: auto;", page)
+    assert re.search(r'\.sideways::before \{ content: "[^"]*sideways', page)
+
+
 def test_equal_runs_give_equal_bytes(copy: Path) -> None:
     first = write_report(copy).read_bytes()
     os.utime(copy / "scores.json", (1, 1))
@@ -165,6 +178,19 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     root = parse(write_report(tmp_path).read_text())
     assert "begun" in root.all("h1")[0].text
     assert len(root.all("p", "missing")) >= 6
+
+
+def test_a_recipe_that_makes_data_alone(tmp_path: Path) -> None:
+    run = make_export_run(tmp_path / "shapes", *shapes())
+    write_json(run / "funnel.json", {"steps": [FunnelRow("clean", "select", "ar", 3, 3).to_json()]})
+    (run / "recipe.yaml").write_text("name: shapes\nsources:\n  - {name: world, use: microworld}\n")
+    root = parse(write_report(run).read_text(encoding="utf-8"))
+    ids = {e.attributes["id"] for e in root.all() if "id" in e.attributes}
+    assert ids & set(SECTIONS) == {"data", "recipe", "provenance"}
+    assert all(a.attributes["href"].removeprefix("#") in ids for a in root.all("a"))
+    assert "Data only: the recipe trains no model." in root.all("header", "hero")[0].text
+    for wrong in ("Trained with", "evaluated", "Never seen in training", "no checkpoint", "tokenizer cuts"):
+        assert wrong not in root.text, wrong
 
 
 def test_damaged_files_are_named(copy: Path) -> None:

@@ -16,13 +16,13 @@ from small_run import write_plan
 
 from export_run import make_run as make_export_run
 from export_run import shapes
-from polysee.report import svg
+from polysee.report import svg, write_report
 from polysee.report.balance import balance
 from polysee.report.colours import BELOW, DARK, LIGHT, STEPS, contrast, ink, ramp, step_class
 from polysee.report.curves import curves, smooth, thin
 from polysee.report.data import gather
 from polysee.report.files import read_run
-from polysee.report.funnel import alarming
+from polysee.report.funnel import alarming, funnel
 from polysee.report.gallery import choose, is_right
 from polysee.report.headline import parameters
 from polysee.report.packs import packs
@@ -92,6 +92,33 @@ def test_alarm_for_a_language_that_is_hit_far_harder() -> None:
 )
 def test_no_alarm(rows: list[tuple[str, int, int]]) -> None:
     assert not list(alarming([_row(*row) for row in rows]))
+
+
+def test_a_score_takes_nothing() -> None:
+    rows = [
+        FunnelRow("back", "score", "zh", 400, 100, (), unknown=290, failed=10),
+        FunnelRow("back", "score", "de", 400, 400),
+    ]
+    assert not list(alarming(rows))
+
+
+def test_a_score_is_shown_as_rated_and_not(copy: Path) -> None:
+    scored = [FunnelRow("back", "score", tag, 400, n, (), unknown=400 - n) for tag, n in (("zh", 60), ("ar", 400))]
+    path = copy / "funnel.json"
+    tree = json.loads(path.read_text())
+    tree["steps"] += [row.to_json() for row in scored]
+    path.write_text(json.dumps(tree))
+    view = funnel(gather(copy))
+    (step,) = [step for step in view.steps if step.step == "back"]
+    assert (step.in_, step.kept, step.rated) == ("800", "800", "460")
+    assert (step.reasons, step.unrated) == ((), (("unknown", "340"),))
+    assert "back" not in {alarm.step for alarm in view.alarms}
+    cells = {tongue.tag: cells[view.names.index("back")] for tongue, cells in view.rows}
+    chinese = cells["zh"]
+    assert chinese is not None
+    assert (chinese.text, chinese.loss, chinese.hint) == ("400", 0, "400 in, 60 rated\nunknown: 340")
+    text = re.sub(r"<[^>]+>|\s+", " ", write_report(copy).read_text(encoding="utf-8"))
+    assert re.search(r"not rated: +unknown +340", text)
 
 
 def test_unknown_counts_as_lost_for_the_alarm() -> None:

@@ -391,6 +391,15 @@ def test_a_check_that_asks_a_service_is_told_that_it_cannot(server: Server, setu
         chat.ask([question("x")], check)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in the background deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("seconds", [0.02, 0.05, 0.4])
 def test_ctrl_c_leaves_nothing_behind(server: Server, setup: Setup, seconds: float) -> None:
     server.script = lambda number, body: "hang"

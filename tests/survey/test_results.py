@@ -100,6 +100,13 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_wide_tables_scroll_in_a_box_that_says_so(survey: Questionnaire) -> None:
+    text, _ = results_page(tally(survey, [voter({"q-ar": "0", "q-th": "1"})]))
+    assert text.count('<div class="scroll sideways"') == 2
+    assert text.count("<table>") == text.count('<div class="scroll') > 2
+    assert '.sideways::before { content: "The table goes on' in text
+
+
 def test_the_page_loads_nothing_and_runs_nothing(survey: Questionnaire) -> None:
     everyone = [voter({"q-ar": str(n % 3), "q-he": "1"}, dialect="<script>") for n in range(9)]
     text, policy = results_page(tally(survey, everyone))

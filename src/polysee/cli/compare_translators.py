@@ -13,7 +13,7 @@ from polysee.cli.text import table
 
 if TYPE_CHECKING:
     from polysee.evaluation.statistics import Interval
-    from polysee.evaluation.translation import Comparison, Entrant, Reference
+    from polysee.evaluation.translation import Comparison, Entrant, Reference, Seconds
     from polysee.services.config import ServiceConfig
 
 _HEAD = ("target", "system", "n", "chrF", "BLEU", "rating", "s/text", "cost/text", "failed", "licence")
@@ -88,13 +88,16 @@ def _configs(path: Path | None) -> tuple[ServiceConfig, ...]:
 
     from polysee.schema.errors import UserError
     from polysee.services.config import ApertiumConfig, service_configs
+    from polysee.sources.rows import unreadable
 
     if path is None:
         return (ApertiumConfig(name="apertium"),)
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return service_configs.validate_json(json.dumps((tree or {}).get("services") or []), strict=True)
-    except (OSError, UnicodeDecodeError, YAMLError, AttributeError, TypeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (UnicodeDecodeError, YAMLError, AttributeError, TypeError) as error:
         raise UserError(f"the file of services cannot be read: {error}", "give a recipe with a `services:` section",
                         place=str(path)) from None  # fmt: skip
     except ValidationError as error:
@@ -109,7 +112,11 @@ def _entrants(
     """The translators asked for; a chat model once for each language of prompts, named ``<name>-<language>``."""
     from polysee.schema.errors import UserError
     from polysee.services.config import ChatTranslatorConfig
+    from polysee.text.languages import language
 
+    for tag in prompts:
+        if tag != "target":
+            language(tag)  # raises with the tag that was probably meant
     translators = {config.name: config for config in configs if config.role == "translator"}
     unknown = [name for name in names if name not in translators]
     if unknown or not translators:
@@ -140,7 +147,10 @@ def _entrant(services: Any, name: str) -> Entrant:
 def _references(given: str, source: str, targets: tuple[str, ...], limit: int | None) -> list[Reference]:
     from polysee.evaluation.translation import read_references, tuxpaint_references
     from polysee.schema.errors import UserError
+    from polysee.text.languages import language
 
+    for tag in (source, *targets):
+        language(tag)  # raises with the tag that was probably meant
     if given == "tuxpaint":
         if not targets:
             raise UserError("`tuxpaint` wants languages", "add --target, such as --target es")
@@ -190,16 +200,16 @@ def _row(one: Comparison) -> tuple[str, ...]:
         one.target,
         one.system,
         f"{one.n:,}",
-        _interval(one.chrf, 100, 1),
-        _interval(one.bleu, 100, 1),
-        _interval(one.rating, 1, 2) if one.rating else "-",
-        _interval(one.seconds, 1, 4),
+        _interval(one.chrf, 1),
+        _interval(one.bleu, 1),
+        _interval(one.rating, 2) if one.rating else "-",
+        _interval(one.seconds, 4),
         f"{one.cost:.6f}" if one.cost else "-",
         failed or "-",
         one.licence,
     )
 
 
-def _interval(interval: Interval, times: float, digits: int) -> str:
-    value, low, high = (f"{times * x:.{digits}f}" for x in (interval.value, interval.low, interval.high))
-    return f"{value} ({low}-{high})"
+def _interval(interval: Interval | Seconds, digits: int) -> str:
+    ends = [] if interval.low is None or interval.high is None else [interval.low, interval.high]
+    return f"{interval.value:.{digits}f} ({'-'.join(f'{end:.{digits}f}' for end in ends) or '-'})"

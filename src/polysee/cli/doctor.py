@@ -143,11 +143,16 @@ def examine(workdir: Path, needs: frozenset[str]) -> Iterator[Finding]:
     """All findings, in the order in which they are worth mending. ``needs``: extras, or ``microworld``."""
     yield _python()
     yield from _packages(BASE, "pip install polysee", "missing")
-    for extra, modules in EXTRAS.items():
+    # Extras share packages, each of which is told once: as needed, where one of its extras is.
+    told: set[str] = set()
+    for extra in sorted(EXTRAS, key=lambda extra: extra not in needs):
+        modules = {package: module for package, module in EXTRAS[extra].items() if package not in told}
         yield from _packages(modules, f"pip install 'polysee[{extra}]'", "missing" if extra in needs else "note")
+        told |= set(modules)
     drawn: State = "missing" if "microworld" in needs else "note"
     yield from _debian(drawn)
     yield _shaping(drawn)
+    yield _apertium()
     yield _writable(workdir)
     yield _disk(workdir)
     yield from _machine()
@@ -196,6 +201,19 @@ def _shaping(absent: State) -> Finding:
         return Finding("ok", "libfribidi0", f"{features.version('fribidi')}, found by Pillow's Raqm")
     detail = f"Pillow's Raqm does not find {LIBRARY}; Arabic, Hindi and Thai cannot be drawn"
     return Finding(absent, "libfribidi0", detail, _bring("libfribidi0"))
+
+
+def _apertium() -> Finding:
+    """Only services of the kind `apertium` translate with it, so that it is never needed."""
+    from polysee.schema.errors import UserError
+    from polysee.services.translators.apertium import PACKAGES, installed
+
+    try:
+        pairs = installed()
+    except UserError as error:
+        return Finding("note", "apertium", f"{error.cause}; `apertium` services, as in the *-tiny recipes, want it",
+                       f"scripts/debian-packages --tests (or: sudo apt-get install {PACKAGES})")  # fmt: skip
+    return Finding("ok", "apertium", ", ".join(f"{source}-{target}" for source, target in sorted(pairs)))
 
 
 def _bring(package: str) -> str:

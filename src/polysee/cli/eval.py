@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,19 @@ def _rows(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
 @click.option("--language", "languages", multiple=True, help="Only samples in this language, such as ar or pt-BR.")
 @click.option("--backend", default="native", show_default=True, type=click.Choice(["native", "openai", "vllm"]))
 @click.option("--limit", type=click.IntRange(1), help="Most samples of each task, language and split.")
+@click.option(
+    "--distort",
+    multiple=True,
+    type=click.Choice(["blur", "noise", "jpeg", "contrast", "pixelate"]),
+    help="Ask again with worse pictures, at three levels; may be given several times.",
+)
+@click.option(
+    "--checkpoints",
+    default="last",
+    show_default=True,
+    type=click.Choice(["last", "all"]),
+    help="Of a run: all draws curves over the training.",
+)
 @click.option("--batch", default="auto", show_default=True, callback=_rows, help="Rows at once; changes no score.")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Changes no score.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where results go.  [default: SUBJECT/eval/TASK]")
@@ -46,12 +60,14 @@ def eval(subject: Path | None, names: tuple[str, ...], **options: Any) -> int:
     """Measure a checkpoint or a service on tasks, in every language.
 
     SUBJECT is a run's folder or a checkpoint's. Answers are stored as they come: the same command goes on where it was
-    interrupted. Writes predictions.lance and scores.json.
+    interrupted. Writes predictions.lance and scores.json; with --checkpoints all, curves.json as well.
 
     \b
     Examples:
       polysee eval runs/microworld --task microworld --out results
       polysee eval runs/microworld --task my-task.yaml --language ar --language hi --limit 100
+      polysee eval runs/microworld --task microworld --only naming --distort blur --distort jpeg
+      polysee eval runs/microworld --task microworld --limit 20 --checkpoints all
       polysee eval runs/microworld --task lmms:mtvqa --limit 100
       polysee eval runs/new --task my-task.yaml --gate runs/old/eval/my-task --max-drop 2
       polysee eval --task my-task.yaml --backend openai --base-url http://127.0.0.1:8000/v1 --model qwen --out results
@@ -61,6 +77,10 @@ def eval(subject: Path | None, names: tuple[str, ...], **options: Any) -> int:
     options["out"] = options["out"] or _default_out(subject, names)
     own = [name for name in names if not is_benchmark(name)]
     public = [name for name in names if is_benchmark(name)]
+    if public:
+        _check_public(own, options)
+    if options["gate"]:
+        _check_gate(options["gate"])
     code = _own(subject, own, options) if own else 0
     if public:
         _public(subject, public, options)
@@ -71,6 +91,7 @@ def _own(subject: Path | None, names: Sequence[str], options: Mapping[str, Any])
     """polysee's own way of asking."""
     from rich.console import Console
 
+    from polysee.evaluation.curves import evaluate_checkpoints
     from polysee.evaluation.session import Evaluation, as_letters, run_evaluation
     from polysee.evaluation.tasks.load import load_tasks
 
@@ -84,13 +105,22 @@ def _own(subject: Path | None, names: Sequence[str], options: Mapping[str, Any])
         subject=subject,
         backend=options["backend"],
         service=_service(options) if options["backend"] == "openai" else None,
-        **{name: options[name] for name in ("languages", "limit", "batch", "processes", "seed")},
+        **{name: options[name] for name in ("languages", "limit", "distort", "batch", "processes", "seed")},
     )
-    console = Console(stderr=True)
-    with console.status("reading the questions") as status:
-        outcome = run_evaluation(evaluation, lambda done, total: status.update(f"{done} of {total} units answered"))
-    for line in _table(outcome.scores):
+    curves: Path | None = None
+    with Console(stderr=True).status("reading the questions") as status:
+
+        def watch(what: str) -> Callable[[int, int], None]:
+            return lambda done, total: status.update(f"{what}{done} of {total} units answered")
+
+        if options["checkpoints"] == "all":
+            outcome, curves = evaluate_checkpoints(evaluation, lambda one: watch(f"{one.name}: "))
+        else:
+            outcome = run_evaluation(evaluation, watch(""))
+    for line in (*_table(outcome.scores), *_worse(outcome.more), *_over_checkpoints(curves)):
         click.echo(line)
+    for name in outcome.left_out:
+        click.echo(f"{name}: left out, for it has no samples in {', '.join(options['languages'])}", err=True)
     for task, bad in sorted(outcome.rejected.items()):
         click.echo(f"{task}: {count(bad)} records could not be used", err=True)
     click.echo(str(outcome.path))
@@ -98,6 +128,13 @@ def _own(subject: Path | None, names: Sequence[str], options: Mapping[str, Any])
         click.echo(f"{count(outcome.failed)} questions got no answer: run the same command again", err=True)
         return 1
     return _gate(options["out"], options) if options["gate"] else 0
+
+
+def _check_gate(against: Path) -> None:
+    """Raise `UserError` where there is nothing to hold the model against, before it is asked for hours."""
+    from polysee.evaluation.items import read_answers
+
+    read_answers(against)
 
 
 def _gate(new: Path, options: Mapping[str, Any]) -> int:
@@ -110,14 +147,25 @@ def _gate(new: Path, options: Mapping[str, Any]) -> int:
     return result.exit_code
 
 
-def _public(subject: Path | None, names: Sequence[str], options: Mapping[str, Any]) -> None:
-    """Benchmarks of lmms-eval, into the same table."""
-    from polysee.evaluation.lmms.run import evaluate_subject
+def _check_public(own: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise `UserError` for what lmms-eval cannot do, before anything is asked."""
     from polysee.schema.errors import UserError
 
     if options["backend"] != "native" or options["languages"]:
         fix = "leave out --backend and --language; write lmms:NAME@LANGUAGE to say what language a benchmark is in"
         raise UserError("lmms-eval runs whole benchmarks on a checkpoint's folder", fix)
+    if options["gate"] and not own:
+        fix = "leave out --gate, or name one of polysee's own tasks as well"
+        raise UserError("a gate needs single answers, which lmms-eval's benchmarks do not leave in the table", fix)
+    if options["distort"] or options["checkpoints"] == "all":
+        fix = "leave out --distort and --checkpoints, or evaluate polysee's own tasks in a command of their own"
+        raise UserError("lmms-eval runs benchmarks as they are, on one checkpoint", fix)
+
+
+def _public(subject: Path | None, names: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Benchmarks of lmms-eval, into the same table."""
+    from polysee.evaluation.lmms.run import evaluate_subject
+
     folded = evaluate_subject(subject, names, options["out"], limit=options["limit"], batch=options["batch"])
     for line in _table(folded.scores):
         click.echo(line)
@@ -170,8 +218,12 @@ def _service(options: Mapping[str, Any]) -> ChatConfig:
 
 def _table(scores: Sequence[Score]) -> list[str]:
     """One line a task, metric, split, way of asking and kind of training; baselines beside the model."""
+    from polysee.evaluation.worse import VARIANTS
+
     cells: dict[tuple[str, ...], dict[str | None, list[Score]]] = {}
     for score in scores:
+        if score.variant in VARIANTS:
+            continue
         asked = score.variant or "plainly"
         mode = " (official)" if score.mode == "official" else ""
         key: tuple[str, ...] = (score.task, score.metric + mode, score.split, asked, score.seen or "unknown")
@@ -182,6 +234,35 @@ def _table(scores: Sequence[Score]) -> list[str]:
         own = found.get(None, [])
         if own:
             rows.append((*key, *_figures(own), *_baselines(found), *_faults(own)))
+    return _lines(rows)
+
+
+def _worse(more: Mapping[str, Any]) -> list[str]:
+    """One line a distortion and level, over all questions; nothing where there was none."""
+    found = [row for row in more.get("robustness", ()) if row["language"] is None and row["ability"] is None]
+    head = ("distortion", "level", "n", "clean", "worse", "change", "95%")
+    rows = [
+        (row["distortion"], str(row["level"]), count(row["n"]), f"{row['clean']:.3f}", f"{row['value']:.3f}",
+         f"{row['change']:+.3f}", f"{row['low']:+.3f} to {row['high']:+.3f}")
+        for row in found
+    ]  # fmt: skip
+    return ["", *_lines([head, *rows])] if rows else []
+
+
+def _over_checkpoints(path: Path | None) -> list[str]:
+    """One line a checkpoint: the mean over languages, and each ability's."""
+    if path is None:
+        return []
+    content = json.loads(path.read_text(encoding="utf-8"))
+    curves = [curve for curve in content["curves"] if curve["language"] is None]
+    rows = [("checkpoint", "steps", *(curve["ability"] or "overall" for curve in curves))]
+    for place, one in enumerate(content["checkpoints"]):
+        rows.append((one["name"], count(one["steps"]), *(f"{curve['points'][place]['value']:.3f}" for curve in curves)))
+    return ["", *_lines(rows), str(path)]
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width; the first row is the head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

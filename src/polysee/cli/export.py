@@ -42,6 +42,7 @@ def export(
     from rich.console import Console
 
     from polysee.engines.progress import Progress
+    from polysee.report.words import plural
     from polysee.sources.readback import open_export
     from polysee.store.exports.selection import Wanted
     from polysee.store.exports.write import Request
@@ -52,6 +53,7 @@ def export(
     request = Request(kind, out, Wanted(splits, languages, where, kept), shard_size * 10**6)
     with Progress(Console(stderr=True)).task(f"export {kind}", None, "samples written or read back") as task:
         outcome = write(store, request, open_export, task.set_done)
-    click.echo(f"{outcome.folder}: {outcome.facts.samples:,} samples in {len(outcome.written)} file(s)")
+    samples, written = plural(outcome.facts.samples, "sample"), plural(len(outcome.written), "file")
+    click.echo(f"{outcome.folder}: {samples} in {written}")
     for line in outcome.lines():
         click.echo(f"  {line}")

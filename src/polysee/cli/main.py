@@ -109,9 +109,9 @@ def _fix(error: click.ClickException) -> str:
 
 
 def _wait_without_spinning() -> None:
-    # OpenMP's threads spin for milliseconds where they wait for each other. Where another program wants one of the
-    # cores, a training step is then five times slower; with a short spin it is a tenth slower on a machine at rest.
-    # Read by libgomp when torch is imported; the number of threads, and so every result, stays what it was.
+    # OpenMP's threads spin for milliseconds where they wait for each other. Where other programs want the cores, a
+    # training step is then twice to five times slower (benchmarks/threads.py). Read by libgomp when torch is imported;
+    # the number of threads, and so every result, stays what it was.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

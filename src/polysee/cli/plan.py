@@ -42,16 +42,17 @@ def plan(recipe: Path, workdir: Path, changes: tuple[str, ...], purpose: str | N
     from polysee.engines.local import explain
     from polysee.recipe.costs import service_estimates
     from polysee.recipe.licences import check_commercial
-    from polysee.recipe.load import load_recipe
+    from polysee.recipe.load import load_recipe, placed
     from polysee.recipe.plan import estimate, read_rates
     from polysee.services.open import FOLDER
 
     loaded = load_recipe(recipe, changes)
-    untold = check_commercial(loaded) if purpose == "commercial" else []
     path = workdir / loaded.name
-    steps = build_steps(loaded)
-    estimates = estimate(loaded, read_rates(path))
-    with _store(path) as store:
+    with placed(recipe, changes):
+        untold = check_commercial(loaded) if purpose == "commercial" else []
+        steps = build_steps(loaded)
+        estimates = estimate(loaded, read_rates(path))
+    with _store(path) as store, placed(recipe, changes):
         planned = explain(steps, store)
         click.echo(f"{loaded.name} -> {path}\n")
         click.echo(table([_HEAD, *(_row(step, estimates, store) for step in planned)], right=_NUMBERS))
@@ -71,8 +72,8 @@ def _not_here(estimates: Mapping[str, Estimate]) -> Iterator[str]:
     gone = {name: one.missing for name, one in estimates.items() if one.missing is not None}
     if not gone:
         return
-    many = f"the files of {len(gone)} source{'s are' if len(gone) > 1 else ' is'}"
-    yield f"warning: {many} not here, and a run would stop; their sizes are the catalogue's or the recipe's:"
+    many = f"the files of {len(gone)} source{'s' if len(gone) > 1 else ''}"
+    yield f"warning: {many} are not here, and a run would stop; their sizes are the catalogue's or the recipe's:"
     for name, missing in gone.items():
         yield f"  {name}: {missing.place}: {missing.cause}"
 

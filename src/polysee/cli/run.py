@@ -39,7 +39,7 @@ def run(recipe: Path, workdir: Path, engine: str, changes: tuple[str, ...], work
 
     from polysee.engines.build import build_steps
     from polysee.engines.local import run_steps
-    from polysee.recipe.load import dump_recipe, load_recipe
+    from polysee.recipe.load import dump_recipe, load_recipe, placed
     from polysee.recipe.plan import estimate
     from polysee.store.atomic import write_text
     from polysee.store.run import RunStore
@@ -49,7 +49,7 @@ def run(recipe: Path, workdir: Path, engine: str, changes: tuple[str, ...], work
         loaded = loaded.model_copy(update={"workers": workers})
     path = workdir / loaded.name
     steps = build_steps(loaded)
-    with RunStore(path) as store:
+    with RunStore(path) as store, placed(recipe, changes):
         write_text(path / "recipe.yaml", dump_recipe(loaded))
         timed = _timed(steps, path, estimate(loaded))
         run_steps(timed, store, workers=loaded.workers, console=Console(stderr=True))
@@ -94,8 +94,7 @@ class _TimedStep:
         return self.step.external_inputs()
 
     def run(self, context: StepContext) -> StepOutcome:
-        from polysee.recipe.plan import Rate, write_rates
-
+        """Run the step, and note its time where nothing of it had been done before. Raises what the step raises."""
         # What goes on with half-done work takes less time than the step does.
         whole = (
             not any(context.folder.iterdir())
@@ -104,13 +103,14 @@ class _TimedStep:
         start = time.monotonic()
         outcome = self.step.run(context)
         if whole:
-            made = [row.out if row.made is None else row.made for row in outcome.rows]
-            rate = Rate(
-                seconds=round(time.monotonic() - start, 3),
-                # Bounds are compared with bounds: the next plan has no other count before it ran.
-                rows=self.size.rows or (sum(made) if made else None),
-                tokens=self.size.tokens,
-                tiles=self.size.tiles,
-            )
-            write_rates(self.path, {self.name: rate})
+            self._note(round(time.monotonic() - start, 3), outcome)
         return outcome
+
+    def _note(self, seconds: float, outcome: StepOutcome) -> None:
+        from polysee.recipe.plan import Rate, write_rates
+
+        made = [row.out if row.made is None else row.made for row in outcome.rows]
+        # Bounds are compared with bounds: the next plan has no other count before it ran.
+        rows = self.size.rows or (sum(made) if made else None)
+        rate = Rate(seconds=seconds, rows=rows, tokens=self.size.tokens, tiles=self.size.tiles)
+        write_rates(self.path, {self.name: rate})

@@ -111,6 +111,8 @@ def _lines(sample: Sample, fate: str, store: RunStore) -> Iterator[str]:
         yield f"  {'output':9}{isolate(turn.output)}"
     if sample.options:
         yield f"  {'options':9}{' | '.join(map(isolate, sample.options))}"
+    if sample.references:
+        yield f"  {'right':9}{' | '.join(map(isolate, sample.references))}"
     if sample.tags:
         yield f"  {'tags':9}{' '.join(map(isolate, sample.tags))}"
     for origin in sample.origins:

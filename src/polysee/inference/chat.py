@@ -28,9 +28,11 @@ def answer(
     """What the run's final model answers to ``question`` about the picture (None: about no picture).
 
     ``about``: the thing that is asked about, if the question does not name it; the prompt is then that of training,
-    instruction, line break, thing. The model stays loaded for further questions. Raises `UserError` for a run without a
-    checkpoint, for an unreadable picture and for more `<image>` marks than pictures.
+    instruction, line break, thing. The model stays loaded for further questions. Raises `UserError` for an empty
+    question, for a run without a checkpoint, for an unreadable picture and for more `<image>` marks than pictures.
     """
+    if not f"{question}{about}".strip():
+        raise UserError("the question is empty", "ask something, in any language the run has learned")
     folder = final_checkpoint(Path(run_path))
     stamp = max(path.stat().st_mtime_ns for path in folder.iterdir())
     image = _read(image_path)

@@ -39,15 +39,44 @@ class Checkpoint:
     tiling: Tiling
 
 
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint of a run. ``step``: finished steps of its stage; ``steps``: of all stages up to then. ``name``: the
+    stage's for what it ended with, else with the step behind it."""
+
+    name: str
+    stage: str
+    step: int
+    steps: int
+    folder: Path
+
+
+def kept_folder(run: Path, stage: str) -> Path:
+    """Where a stage's ``keep_every`` keeps models, each in a folder called by its step."""
+    return run / "checkpoints" / f"{stage}.kept"
+
+
+def saved_checkpoints(run: Path) -> list[SavedCheckpoint]:
+    """All checkpoints of a run in the order of training. Raises `UserError` for a folder that is no run."""
+    found: list[SavedCheckpoint] = []
+    before = 0
+    for stage in _stages(run):
+        name, last = str(stage["name"]), int(stage["steps"])
+        kept = {int(path.name): path for path in kept_folder(run, name).glob("*") if path.name.isdecimal()}
+        places = {step: (f"{name}@{step}", path) for step, path in kept.items()}
+        places[last] = (name, run / "checkpoints" / name)
+        found += [
+            SavedCheckpoint(called, name, step, before + step, path)
+            for step, (called, path) in sorted(places.items())
+            if (path / "config.json").is_file()
+        ]
+        before += last
+    return found
+
+
 def final_checkpoint(run: Path) -> Path:
     """The folder of the last stage's checkpoint of a run. Raises `UserError` where the run has none."""
-    recipe = run / "recipe.yaml"
-    if not recipe.is_file():
-        raise UserError("this is not a run folder", "name a folder that `polysee run` has made", place=str(run))
-    content = YAML(typ="safe").load(recipe.read_text(encoding="utf-8"))
-    stages = content.get("stages") or []
-    if not stages:
-        raise UserError("this run trains no model", "name a run whose recipe has stages", place=str(recipe))
+    stages = _stages(run)
     folder = run / "checkpoints" / str(stages[-1]["name"])
     if not (folder / "config.json").is_file():
         raise UserError(
@@ -56,6 +85,17 @@ def final_checkpoint(run: Path) -> Path:
             place=str(run),
         )
     return folder
+
+
+def _stages(run: Path) -> list[dict[str, Any]]:
+    """The ``stages`` of a run's recipe. Raises `UserError` where there are none."""
+    recipe = run / "recipe.yaml"
+    if not recipe.is_file():
+        raise UserError("this is not a run folder", "name a folder that `polysee run` has made", place=str(run))
+    stages: list[dict[str, Any]] = YAML(typ="safe").load(recipe.read_text(encoding="utf-8")).get("stages") or []
+    if not stages:
+        raise UserError("this run trains no model", "name a run whose recipe has stages", place=str(recipe))
+    return stages
 
 
 def load_checkpoint(folder: Path, *, device: str | None = None) -> Checkpoint:

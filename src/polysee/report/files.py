@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -94,6 +94,69 @@ class Plan:
     max_tiles: int
 
 
+class Worse(_Lenient):
+    """A row of ``robustness`` in scores.json: of a language, of an ability, or of all questions together."""
+
+    distortion: str
+    level: int
+    language: str | None
+    ability: str | None
+    n: int
+    clean: float
+    value: float
+    change: float
+    low: float
+    high: float
+    p: float
+
+
+class Spot(_Lenient):
+    """A mean of 0-1 and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Curve(_Lenient):
+    """A line of curves.json. ``ability`` and ``language``: None for all of them."""
+
+    ability: str | None
+    language: str | None
+    chance: float | None
+    points: list[Spot]
+
+
+class SavedCheckpoint(_Lenient):
+    """``steps``: of all stages up to then."""
+
+    name: str
+    stage: str
+    steps: int
+
+
+class Curves(_Lenient):
+    """curves.json."""
+
+    checkpoints: list[SavedCheckpoint] = Field(min_length=1)
+    curves: list[Curve]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Curves:
+        if any(len(curve.points) != len(self.checkpoints) for curve in self.curves):
+            raise ValueError("a curve has not as many points as there are checkpoints")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one evaluation has beside scores. ``name``: "" for the recipe's, else that of its folder below ``eval``."""
+
+    name: str
+    worse: tuple[Worse, ...]
+    curves: Curves | None
+
+
 @dataclass(frozen=True)
 class RunFiles:
     """The small files of a run. ``notes``: what could not be read, in words for a person."""
@@ -106,6 +169,7 @@ class RunFiles:
     scores: Scores | None
     log: tuple[LogLine, ...] | None
     plans: tuple[Plan, ...]
+    measured: tuple[Measured, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -122,6 +186,12 @@ class RunFiles:
         """The mappings of one of the recipe's lists."""
         listed = self.recipe.get(section)
         return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+    @property
+    def data_only(self) -> bool:
+        """Whether the recipe makes data and nothing else: no model is trained, and none was measured."""
+        trains = any(self.recipe.get(section) for section in ("stages", "encoder"))
+        return bool(self.entries("sources")) and not (trains or self.scores or self.log or self.plans)
 
     @property
     def gallery(self) -> int:
@@ -149,6 +219,7 @@ def read_run(path: Path) -> RunFiles:
         scores=_scores(path / "scores.json", notes.append),
         log=_log(path / "train.jsonl", notes.append),
         plans=tuple(_plans(path / "plans", stages, notes.append)),
+        measured=tuple(_measured(path, notes.append)),
         notes=notes,
     )
 
@@ -230,6 +301,41 @@ def _scores(path: Path, note: Note) -> Scores | None:
         return Scores(tuple(rows), Macro.model_validate(content.get("macro") or {}))
     except (ValueError, KeyError, TypeError) as error:
         note(f"scores.json cannot be used ({str(error).splitlines()[0]})")
+        return None
+
+
+_WORSE: TypeAdapter[list[Worse]] = TypeAdapter(list[Worse])
+
+
+def _measured(run: Path, note: Note) -> Iterator[Measured]:
+    """Of the recipe's evaluation and of those of ``polysee eval`` that lie in the run."""
+    beside = sorted(path for path in (run / "eval").glob("*") if path.is_dir())
+    for folder in (run, *beside):
+        name = "" if folder == run else folder.name
+        found = Measured(name, _worse(folder / "scores.json", note), _curves(folder / "curves.json", note))
+        if found.worse or found.curves is not None:
+            yield found
+
+
+def _worse(path: Path, note: Note) -> tuple[Worse, ...]:
+    text = _text(path, note)
+    if text is None:
+        return ()
+    try:
+        return tuple(_WORSE.validate_python(json.loads(text).get("robustness") or []))
+    except (ValueError, AttributeError) as error:
+        note(f"{path.parent.name}/scores.json: the part robustness cannot be used ({str(error).splitlines()[0]})")
+        return ()
+
+
+def _curves(path: Path, note: Note) -> Curves | None:
+    text = _text(path, note)
+    if text is None:
+        return None
+    try:
+        return Curves.model_validate_json(text)
+    except ValueError as error:
+        note(f"{path.parent.name}/curves.json cannot be used ({str(error).splitlines()[0]})")
         return None
 
 

@@ -14,6 +14,7 @@ from polysee.report.data import Material
 from polysee.report.words import Tongue, count, percent
 from polysee.store.manifest import FunnelRow
 
+SCORE = "score"
 ALARM_RATIO = 2.0
 ALARM_MARGIN = 0.05
 """A step hits a language far harder than the others if, with 95 % confidence, it takes more than twice their share of
@@ -33,15 +34,17 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step over all languages."""
+    """A step over all languages. ``kept``: rows that are still there, which after a score are all, with ``rated`` those
+    that have a value; ``reasons``: why rows went; ``unrated``: why rows have no value."""
 
     step: str
     verb: str
     in_: str
-    out: str
+    kept: str
+    rated: str
     made: str
-    lost: str
     reasons: tuple[tuple[str, str], ...]
+    unrated: tuple[tuple[str, str], ...]
     strip: Markup
 
 
@@ -98,8 +101,9 @@ def alarming(rows: Sequence[FunnelRow]) -> Iterable[tuple[FunnelRow, float]]:
 
 
 def _lost(row: FunnelRow) -> int:
-    """Unknown is no pass: those rows do not reach training either."""
-    return row.in_ - row.out
+    """Unknown is no pass: those rows do not reach training either. A score takes nothing: what it cannot rate stays,
+    without a value."""
+    return 0 if row.verb == SCORE else row.in_ - row.out
 
 
 def _made(row: FunnelRow) -> int:
@@ -118,7 +122,8 @@ def _step(name: str, rows: Sequence[FunnelRow], widest: int) -> StepView:
     for row in rows:
         reasons.update(dict(row.dropped))
     unknown, failed = sum(r.unknown for r in rows), sum(r.failed for r in rows)
-    parts = [(out, "kept", "kept"), (sum(reasons.values()), "dropped", "dropped")]
+    scored = rows[0].verb == SCORE
+    parts = [(out, "kept", "rated" if scored else "kept"), (sum(reasons.values()), "dropped", "dropped")]
     parts += [(unknown, "unknown", "unknown"), (failed, "failed", "failed")]
     bars, start = [svg.tag("rect", class_="track", x="0", y="0", width="100%", height="100%", rx="2")], 0.0
     for number, class_, words in parts:
@@ -127,24 +132,28 @@ def _step(name: str, rows: Sequence[FunnelRow], widest: int) -> StepView:
             bars.append(svg.bar(start, end, class_, title=f"{words}: {count(number)}"))
             start = end
     listed = [(reason, count(n)) for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
-    listed += [(words, count(number)) for number, _, words in parts[2:] if number]
+    others = [(words, count(number)) for number, _, words in parts[2:] if number]
     return StepView(
         step=name,
         verb=rows[0].verb,
         in_=count(in_),
-        out=count(out),
+        kept=count(in_ if scored else out),
+        rated=count(out) if scored else "",
         made=count(made) if made != out else "",
-        lost=percent((in_ - out) / in_) if in_ else "",
-        reasons=tuple(listed),
+        reasons=tuple(listed if scored else listed + others),
+        unrated=tuple(others if scored else ()),
         strip=svg.strip(bars),
     )
 
 
 def _cell(row: FunnelRow, alarm: bool) -> LanguageCell:
     share = _lost(row) / row.in_ if row.in_ else 0.0
-    hint = [f"{count(row.in_)} in, {count(row.out)} out"]
+    hint = [f"{count(row.in_)} in, {count(row.out)} {'rated' if row.verb == SCORE else 'out'}"]
     hint += [f"{reason}: {count(n)}" for reason, n in row.dropped if n]
     hint += [f"{words}: {count(n)}" for words, n in (("unknown", row.unknown), ("failed", row.failed)) if n]
     level = 0 if not share else next((i for i, edge in enumerate((0.05, 0.15, 0.35), 1) if share < edge), 4)
-    text = count(row.out) if not _lost(row) else f"−{percent(share, 0 if share >= 0.01 else 1)} %"
+    if _lost(row):
+        text = f"−{percent(share, 0 if share >= 0.01 else 1)} %"
+    else:
+        text = count(row.in_ if row.verb == SCORE else row.out)
     return LanguageCell(text, "\n".join(hint), level, alarm)

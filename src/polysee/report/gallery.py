@@ -74,7 +74,8 @@ def gallery(material: Material) -> Gallery:
     if material.files.gallery == 0:
         return _empty("The recipe asks for no gallery (report.gallery is 0).")
     table = read_predictions(path)
-    table = table.filter(pc.is_null(table.column("baseline")))
+    plain = pc.is_null(table.column("variant")) if "variant" in table.schema.names else True
+    table = table.filter(pc.and_(pc.is_null(table.column("baseline")), plain))
     if not table.num_rows:
         return _empty("There are no answers of the trained model yet.")
     rows = choose(table.select([*_COLUMNS]), [t.tag for t in material.tongues.values()], material.files.gallery)

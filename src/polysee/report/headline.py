@@ -12,6 +12,7 @@ from polysee.report import svg
 from polysee.report.data import Material
 from polysee.report.files import MacroEntry
 from polysee.report.words import (
+    DATA_WORDS,
     SEEN_ORDER,
     SEEN_WORDS,
     Tongue,
@@ -65,13 +66,16 @@ class Headline:
 def headline(material: Material) -> Headline:
     macro = material.files.scores.macro if material.files.scores else None
     missing = ""
-    if macro is None:
+    if material.files.data_only:
+        missing = "Data only: the recipe trains no model."
+    elif macro is None:
         missing = "The model has not been evaluated yet."
     elif macro.four_way is None:
         missing = "No task with four options was measured on new scenes in a language trained with pictures."
     lines = _score_lines(material)
+    words = DATA_WORDS if material.files.data_only else SEEN_WORDS
     groups = tuple(
-        (seen, SEEN_WORDS[seen], tuple(t for t in material.tongues.values() if t.seen == seen)) for seen in SEEN_ORDER
+        (seen, words[seen], tuple(t for t in material.tongues.values() if t.seen == seen)) for seen in SEEN_ORDER
     )
     return Headline(
         name=material.files.name,
@@ -132,7 +136,8 @@ def interval_strip(entry: MacroEntry, chance: float | None, class_: str) -> Mark
 
 def _tiles(material: Material) -> list[Tile]:
     tongues = list(material.tongues.values())
-    by_seen = [(sum(t.seen == seen for t in tongues), words) for seen, words in _SHORT]
+    short = {**_SHORT, "none": "no training samples"} if material.files.data_only else _SHORT
+    by_seen = [(sum(t.seen == seen for t in tongues), words) for seen, words in short.items()]
     scripts = sorted({t.script for t in tongues if t.script != "Zzzz"})
     tiles = [
         Tile("languages", count(len(tongues)), " · ".join(f"{n} {words}" for n, words in by_seen if n)),
@@ -147,7 +152,8 @@ def _tiles(material: Material) -> list[Tile]:
         tiles.append(Tile("training samples", compact(train), f"{count(held_out)} held out · {count(found.kept)} kept"))
         if found.media is not None:
             tiles.append(Tile("pictures and videos", compact(found.media), "each stored once"))
-    tiles.append(_model_tile(material))
+    if not material.files.data_only:
+        tiles.append(_model_tile(material))
     log = material.files.log
     if log:
         tokens = sum(line.tokens for line in log)
@@ -158,7 +164,7 @@ def _tiles(material: Material) -> list[Tile]:
     return tiles
 
 
-_SHORT = (("vl", "with pictures"), ("text", "text only"), ("none", "unseen"))
+_SHORT = {"vl": "with pictures", "text": "text only", "none": "unseen"}
 
 
 def _model_tile(material: Material) -> Tile:

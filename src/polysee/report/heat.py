@@ -9,7 +9,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from polysee.evaluation.scores import Score
+from polysee.evaluation.scores import Score, asked_plainly
 from polysee.report.colours import step_class
 from polysee.report.data import Material
 from polysee.report.headline import interval_strip
@@ -115,7 +115,7 @@ def heat(material: Material) -> Heat:
     if scores is None or not scores.rows:
         return Heat((), (), (), (), "There are no scores yet: the model has not been evaluated.")
     by_panel: dict[tuple[str, str], list[Score]] = defaultdict(list)
-    for score in scores.rows:
+    for score in asked_plainly(scores.rows):
         by_panel[score.split, score.baseline or ""].append(score)
     keys = sorted(by_panel, key=lambda key: (split_key(key[0]), key[1]))
     panels = tuple(_panel(material, key, by_panel) for key in keys)

@@ -45,8 +45,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A model in one column. ``against``: its difference to the best model there that has single answers, corrected
-    for all models and columns of the table; None for that model itself, and where single answers are missing."""
+    """A model in one column. ``best``: no other one is better, as of several equals. ``against``: its difference to the
+    best model there that has single answers, corrected for all models and columns of the table; None for that model
+    itself, and where single answers are missing."""
 
     value: Value
     best: bool
@@ -92,10 +93,10 @@ class Board:
         """By entry and column. Holm's correction covers the table: every model that is not best, in every column."""
         values = [{name: self._value(entry, cells) for name, cells in columns.items()} for entry in self.entries]
         places = range(len(values))
-        # scores.json rounds to six digits; of equals the one with answers is best, for it can be tested against.
+        # scores.json rounds to six digits; of equals the others are tested against one with answers.
         answered = [entry.answers is not None for entry in self.entries]
         rank = {name: [(round(values[i][name].value, 6), answered[i]) for i in places] for name in columns}
-        best = {name: max(places, key=lambda i: rank[name][i]) for name in columns}
+        best = {name: max(value for value, _ in rank[name]) for name in columns}
         tests: list[tuple[int, str, Difference]] = []
         for name, cells in columns.items():
             reference = max(places, key=lambda i: (answered[i], rank[name][i]))
@@ -108,7 +109,10 @@ class Board:
             for (index, name, _), one in zip(tests, corrected([test[2] for test in tests]), strict=True)
         }
         return [
-            {name: Mark(value, best[name] == index, against.get((index, name))) for name, value in row.items()}
+            {
+                name: Mark(value, best[name] == rank[name][index][0], against.get((index, name)))
+                for name, value in row.items()
+            }
             for index, row in enumerate(values)
         ]
 

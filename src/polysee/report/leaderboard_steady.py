@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from polysee.evaluation.items import by_language
 from polysee.evaluation.stability import robustness, type_spreads, wording_spreads
 from polysee.media.distort import KINDS
 from polysee.report.leaderboard_data import Board
@@ -44,7 +45,7 @@ def _row(board: Board, index: int) -> dict[str, float]:
         row["spread over question types"] = fmean(one.beyond for one in types)
     if wordings := wording_spreads(answers, **draws):
         row["answers that change with the wording"] = fmean(one.changes.value for one in wordings)
-    curves = robustness(answers, **draws)
+    curves = robustness(answers, by_language, **draws)
     for kind in KINDS:
         if kept := [one.kept for one in curves if one.kind == kind and one.kept is not None]:
             row[_kept(kind)] = fmean(kept)

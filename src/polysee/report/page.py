@@ -10,6 +10,7 @@ from markupsafe import Markup
 from polysee import __version__
 from polysee.report import colours, svg
 from polysee.report.balance import balance
+from polysee.report.checkpoints import checkpoints
 from polysee.report.curves import curves
 from polysee.report.data import Material, gather
 from polysee.report.document import asset, environment, policy
@@ -21,6 +22,7 @@ from polysee.report.packs import packs
 from polysee.report.provenance import provenance
 from polysee.report.wording import wording
 from polysee.report.words import percent
+from polysee.report.worse import worse
 from polysee.store.atomic import write_text
 
 
@@ -43,6 +45,8 @@ def render(material: Material) -> str:
     sections = {
         "head": headline(material),
         "heat": heat(material),
+        "worse": worse(material),
+        "checkpoints": checkpoints(material),
         "gallery": gallery(material),
         "funnel": funnel(material),
         "balance": balance(material),
@@ -57,6 +61,7 @@ def render(material: Material) -> str:
         .render(
             **sections,
             # Sections add notes while they are made, so these come last.
+            data_only=material.files.data_only,
             notes=list(dict.fromkeys(material.files.notes)),
             style=Markup(style),
             script=Markup(script),

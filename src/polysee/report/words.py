@@ -16,6 +16,12 @@ SEEN_WORDS: dict[Seen, str] = {
     "text": "Trained with text only",
     "none": "Never seen in training",
 }
+DATA_WORDS: dict[Seen, str] = {
+    "vl": "With pictures",
+    "text": "Text only",
+    "none": "No training samples",
+}
+"""The same where no model is trained."""
 SPLIT_WORDS = {
     "development": "development scenes",
     "scenes": "new scenes",

@@ -35,7 +35,7 @@
     for (const line of all("#training path[data-language]")) line.classList.toggle("lit", on && line.dataset.language === tag);
     one("#training").classList.toggle("pointing", on);
   };
-  for (const card of all(".small-card")) {
+  for (const card of all("#training .small-card")) {
     for (const [name, on] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]]) {
       card.addEventListener(name, () => mark(card.dataset.language, on));
     }
