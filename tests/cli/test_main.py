@@ -16,6 +16,9 @@ import pytest
 
 import polysee
 from polysee.cli.main import COMMANDS, cli
+from polysee.cli.plan import _not_here
+from polysee.recipe.plan import Estimate
+from polysee.schema.errors import MissingData
 
 SAMPLE = Path(__file__).parent.parent / "data" / "recipe.yaml"
 HEAVY = ("torch", "lance", "transformers", "numba", "pyarrow", "pydantic", "ray", "PIL", "rich")
