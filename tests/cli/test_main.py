@@ -129,9 +129,9 @@ def test_every_mistake_of_a_recipe_is_an_error_with_a_hint(tmp_path: Path) -> No
 
 
 def test_interrupt_ends_with_130_and_says_how_to_go_on() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, env=ENVIRONMENT, timeout=120
-    )
+    # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+    line = ["env", "--default-signal=INT", sys.executable, "-c", _INTERRUPTED]
+    done = subprocess.run(line, capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
     assert done.returncode == 130
     assert done.stderr == "\ninterrupted: run the same command again to go on\n"
 

@@ -66,7 +66,8 @@ def test_plan_says_what_changed_and_how_long_it_took(workdir: Path, scenes: Path
 def test_interrupted_run_goes_on(tmp_path: Path, scenes: Path, command: Command) -> None:
     words = ["run", str(scenes), "--workdir", str(tmp_path), "--set", "sources.world.params.scenes.naming=1000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "polysee.cli.main", *words],
+        # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+        ["env", "--default-signal=INT", sys.executable, "-m", "polysee.cli.main", *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",

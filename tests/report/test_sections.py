@@ -126,7 +126,10 @@ def test_unknown_counts_as_lost_for_the_alarm() -> None:
     assert [r.language for r, _ in alarming(rows)] == ["ka"]
 
 
-@given(st.lists(st.tuples(floats, st.floats(0, 100)), min_size=1, max_size=60), st.floats(1, 30))
+weights = st.just(0.0) | st.floats(1e-6, 100)
+
+
+@given(st.lists(st.tuples(floats, weights), min_size=1, max_size=60), st.floats(1, 30))
 def test_smoothing_stays_within_the_values(rows: list[tuple[float, float]], span: float) -> None:
     values = [value for value, _ in rows]
     out = smooth(values, [weight for _, weight in rows], span)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from polysee.evaluation.metrics.groups import all_of_group
-from polysee.evaluation.predictions import read_predictions
+from polysee.evaluation.predictions import answers_of
 from polysee.evaluation.scores import FOUR_WAY, OTHER_LANGUAGES, SCENES, Seen
 from polysee.schema.errors import UserError
 
@@ -103,13 +103,7 @@ class Scope:
 
 def read_answers(path: Path) -> Answers:
     """The answers in a run's folder, or in one of ``polysee eval``. Raises `UserError` where there are none."""
-    table = read_predictions(path / "predictions.lance")
-    if not table.num_rows:
-        raise UserError(
-            "there are no answers here",
-            "name a folder in which `polysee run` or `polysee eval` has measured a model",
-            place=str(path),
-        )
+    table = answers_of(path)
     seen, held_in = _exposure(path / "scores.json")
     return build_answers(table, path=path, seen=seen, held_in=held_in)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from polysee.schema.errors import UserError
 from polysee.store import tables
 
 PREDICTION_SCHEMA = pa.schema(
@@ -125,3 +126,15 @@ class PredictionStore:
 def read_predictions(path: Path) -> pa.Table:
     """All predictions, rows of `PREDICTION_SCHEMA` (none if there is no dataset)."""
     return tables.open_at(path).to_table() if tables.exists(path) else PREDICTION_SCHEMA.empty_table()
+
+
+def answers_of(folder: Path) -> pa.Table:
+    """The predictions in a run's folder, or in one of ``polysee eval``. Raises `UserError` where there are none."""
+    table = read_predictions(folder / "predictions.lance")
+    if not table.num_rows:
+        raise UserError(
+            "there are no answers here",
+            "name a folder in which `polysee run` or `polysee eval` has measured a model",
+            place=str(folder),
+        )
+    return table

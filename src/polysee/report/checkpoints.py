@@ -10,21 +10,8 @@ from markupsafe import Markup
 from polysee.report import lines
 from polysee.report.data import Material
 from polysee.report.files import Curve, Curves, Spot
+from polysee.report.lines import SmallCurve
 from polysee.report.words import Tongue, percent
-
-
-@dataclass(frozen=True, slots=True)
-class SmallCurve:
-    """``tongue``: None for an ability. ``first`` and ``last``: percent. ``change``: of the last against the first, in
-    points."""
-
-    tongue: Tongue | None
-    name: str
-    figure: Markup
-    first: str
-    last: str
-    change: str
-    best: str
 
 
 @dataclass(frozen=True, slots=True)

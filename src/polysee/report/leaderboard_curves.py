@@ -10,20 +10,8 @@ from markupsafe import Markup
 from polysee.evaluation.items import Cell
 from polysee.report import lines
 from polysee.report.leaderboard_data import Board, Mark
+from polysee.report.lines import SmallCurve
 from polysee.report.words import Tongue, in_order, percent, tongue
-
-
-@dataclass(frozen=True, slots=True)
-class SmallCurve:
-    """``tongue``: None for an ability. ``first`` and ``last``: percent. ``change``: of the last against the first."""
-
-    tongue: Tongue | None
-    name: str
-    figure: Markup
-    first: str
-    last: str
-    change: str
-    best: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from markupsafe import Markup
 
 from polysee.report import svg
-from polysee.report.words import percent
+from polysee.report.words import Tongue, percent
 
 _WIDTH, _HEIGHT = 860, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 16, 34
@@ -25,6 +26,20 @@ class Spot(Protocol):
     def low(self) -> float | None: ...
     @property
     def high(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SmallCurve:
+    """``tongue``: None for an ability. ``first`` and ``last``: percent. ``change``: of the last against the first, in
+    points."""
+
+    tongue: Tongue | None
+    name: str
+    figure: Markup
+    first: str
+    last: str
+    change: str
+    best: str
 
 
 def large(spots: Sequence[Spot], places: Sequence[float], names: Sequence[str], chance: float | None) -> Markup:

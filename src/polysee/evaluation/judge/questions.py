@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from polysee.evaluation.answers import Asked
 from polysee.evaluation.items import Scope
-from polysee.evaluation.predictions import read_predictions
+from polysee.evaluation.predictions import answers_of
 from polysee.evaluation.tasks.data import Material, MediaPack, read_task
 from polysee.evaluation.tasks.expand import pose
 from polysee.evaluation.tasks.load import load_tasks
@@ -148,13 +148,7 @@ def read_questions(
 
 
 def _answers(path: Path, scope: Scope) -> _Given:
-    table = read_predictions(path / "predictions.lance")
-    if not table.num_rows:
-        raise UserError(
-            "there are no answers here",
-            "name a folder in which `polysee run` or `polysee eval` has measured a model",
-            place=str(path),
-        )
+    table = answers_of(path)
     rows: dict[_Key, dict[str, Any]] = {}
     failed: set[_Key] = set()
     own = within = 0
