@@ -58,7 +58,7 @@ def compare_translators(
     from polysee.evaluation.translation import compare, winner
     from polysee.services.open import Services
 
-    configs = {config.name: config for config in _entrants(_configs(services), names, prompts)}
+    configs = {config.name: config for config in _entrants(read_configs(services), names, prompts)}
     rows = _references(reference, source, targets, limit)
     with tempfile.TemporaryDirectory() as folder:  # no earlier answer may come out of a cache: seconds are measured
         opened = Services(tuple(configs.values()), Path(folder))
@@ -81,7 +81,8 @@ def compare_translators(
         click.echo(f"best: {best}")
 
 
-def _configs(path: Path | None) -> tuple[ServiceConfig, ...]:
+def read_configs(path: Path | None) -> tuple[ServiceConfig, ...]:
+    """The ``services:`` of a recipe or of a file of their own; Apertium for None. Raises `UserError`."""
     from pydantic import ValidationError
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
