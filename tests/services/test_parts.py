@@ -261,7 +261,9 @@ def test_a_closed_database_says_so(tmp_path: Path) -> None:
 def test_an_owner_that_leaves_while_another_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([*entries(folder), folder / "gone"]))
-    Database(tmp_path / ".services").close()
+    database = Database(tmp_path / ".services")
+    assert database.is_alive(database.owner)
+    database.close()
 
 
 def test_what_one_turn_writes_is_one_transaction(database: Database) -> None:

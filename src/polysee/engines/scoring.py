@@ -57,6 +57,7 @@ class ScoreJob:
     given: tuple[int, ...] = ()
 
     def run(self, link: Link) -> Scored:
+        """Score the kept rows of one fragment; the others, and what has no value, are null. Raises `UserError`."""
         score: Score = self.part.build(scores.get(self.part.use))
         dataset = tables.open_at(self.samples, self.version)
         keeps = [name for name in dataset.schema.names if name.startswith(KEEP)]

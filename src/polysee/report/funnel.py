@@ -68,6 +68,7 @@ class FunnelView:
 
 
 def funnel(material: Material) -> FunnelView:
+    """What each step of the data side kept, by language, and the alarms; says what is missing where nothing has run."""
     rows = material.files.funnel
     if not rows:
         return FunnelView((), (), (), (), "There is no funnel yet: no step of the data side has finished.")

@@ -66,6 +66,7 @@ class Gallery:
 
 
 def gallery(material: Material) -> Gallery:
+    """Right and wrong answers with their pictures; says what is missing where there are none to show."""
     path = material.files.path / "predictions.lance"
     if not path.exists():
         return _empty("There are no answers yet: the model has not been evaluated.")

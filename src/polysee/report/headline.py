@@ -64,6 +64,7 @@ class Headline:
 
 
 def headline(material: Material) -> Headline:
+    """What the page opens with: the macro score, its interval, the baselines, and which languages were trained how."""
     macro = material.files.scores.macro if material.files.scores else None
     missing = ""
     if material.files.data_only:

@@ -111,6 +111,7 @@ class Heat:
 
 
 def heat(material: Material) -> Heat:
+    """Task by language for each split and baseline, of tasks that were asked plainly."""
     scores = material.files.scores
     if scores is None or not scores.rows:
         return Heat((), (), (), (), "There are no scores yet: the model has not been evaluated.")

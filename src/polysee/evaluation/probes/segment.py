@@ -192,6 +192,7 @@ class _Run:
         self.head: nn.Module = head.to(self.device)
 
     def train(self, data: _Opened) -> None:
+        """All steps of the recipe on pictures of ``data`` that its seed draws."""
         recipe = self.recipe
         groups = list(self._groups())
         optimizer = torch.optim.AdamW(groups)

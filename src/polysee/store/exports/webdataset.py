@@ -42,6 +42,7 @@ class WebDatasetFormat:
         self._split, self._shard = split, 0
 
     def add(self, item: Item) -> None:
+        """Write a sample and its media; a new shard is begun where the last one is full."""
         if self._tar is not None and self._bytes >= self._plan.shard_bytes:
             self._close()
         if self._tar is None:

@@ -113,6 +113,7 @@ class _Export:
         self._names = split_names(self._splits)
 
     def fill(self, folder: Path, reader: Reader, advance: Callable[[int, int], None]) -> None:
+        """Write the export into ``folder`` and read it again; ``advance`` is told steps done and steps in all."""
         done, total = 0, 2 * self._selection.total
 
         def step(n: int) -> None:
